@@ -1,0 +1,104 @@
+// Package abi has the names, numbers and layouts that a host and a WebAssembly guest agree on: the handler
+// ABI, version 1. It is the one place where they are written down in Go; abi.md beside it is the same in
+// prose, for guests in other languages.
+//
+// Every pointer is a 32-bit offset into the guest's own linear memory, and integers are little-endian.
+package abi
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/retort-udp/retort/core"
+)
+
+// What a guest exports. The version is part of the name; a module may carry several.
+const (
+	Memory     = "memory"
+	Window     = "retort_v1_window"      // (size i32) -> i32
+	Reply      = "retort_v1_reply"       // (req, req_len, out, out_cap, meta i32) -> i32
+	Configure  = "retort_v1_configure"   // (ptr, len i32) -> i32; optional
+	Idle       = "retort_v1_idle"        // (); optional
+	IsResponse = "retort_v1_is_response" // (req, req_len, meta i32) -> i32; optional
+	Initialize = "_initialize"           // (); optional: WASI's name for a reactor's constructor
+	Start      = "_start"                // (): a command handler, when there is no Reply
+)
+
+// What a guest may import: the module's name and the functions in it.
+const (
+	Module = "retort_v1"
+	Log    = "log" // (level, ptr, len i32)
+	WASI   = "wasi_snapshot_preview1"
+)
+
+// The results of retort_v1_reply that are no length.
+const (
+	Silence   = -1 // send nothing
+	Malformed = -2 // the request is not of the protocol; send nothing, and count it apart
+)
+
+// The limits of the ABI.
+const (
+	WindowAlign = 16      // bytes; what the address of a window must be a multiple of
+	MaxConfig   = 1 << 20 // bytes of configuration
+	MaxLog      = 1 << 10 // bytes of one log line; longer ones are cut
+)
+
+// MetaSize is the size of the meta block in bytes, and the first number in it. Later versions only append.
+const MetaSize = 64
+
+// Where the fields of the meta block lie, in bytes from its start.
+const (
+	metaSize      = 0  // u16
+	metaFamily    = 2  // u8: 4 or 6
+	metaFlags     = 3  // u8: reserved, zero
+	metaPeerPort  = 4  // u16
+	metaLocalPort = 6  // u16
+	metaTime      = 8  // u64: arrival, nanoseconds since the Unix epoch
+	metaPeerAddr  = 16 // 16 bytes; IPv4 as IPv4-mapped IPv6
+	metaLocalAddr = 32 // 16 bytes
+	metaZone      = 48 // u32: IPv6 scope id, 0 if none
+)
+
+// PutMeta writes the meta block of d to b, which is at least MetaSize long. Zone is the scope id of the
+// peer's address, 0 if it has none: a netip zone may be an interface's name, which only its host can
+// turn into a number.
+func PutMeta(b []byte, d *core.Datagram, zone uint32) {
+	_ = b[MetaSize-1]
+	from, to := d.From.Addr(), d.To.Addr()
+	family := byte(6)
+	if from.Is4() || from.Is4In6() {
+		family = 4
+	}
+	binary.LittleEndian.PutUint16(b[metaSize:], MetaSize)
+	b[metaFamily] = family
+	b[metaFlags] = 0
+	binary.LittleEndian.PutUint16(b[metaPeerPort:], d.From.Port())
+	binary.LittleEndian.PutUint16(b[metaLocalPort:], d.To.Port())
+	binary.LittleEndian.PutUint64(b[metaTime:], uint64(d.Time.UnixNano()))
+	*(*[16]byte)(b[metaPeerAddr:]) = from.As16()
+	*(*[16]byte)(b[metaLocalAddr:]) = to.As16()
+	binary.LittleEndian.PutUint32(b[metaZone:], zone)
+	clear(b[metaZone+4 : MetaSize])
+}
+
+// ReadMeta fills d's addresses and time from the meta block in b, which is at least MetaSize long. A
+// scope id becomes a zone in digits.
+func ReadMeta(b []byte, d *core.Datagram) {
+	_ = b[MetaSize-1]
+	peer, local := b[metaPeerAddr:metaPeerAddr+16], b[metaLocalAddr:metaLocalAddr+16]
+	var from, to netip.Addr
+	if b[metaFamily] == 4 {
+		from, to = netip.AddrFrom4([4]byte(peer[12:])), netip.AddrFrom4([4]byte(local[12:]))
+	} else {
+		from, to = netip.AddrFrom16([16]byte(peer)), netip.AddrFrom16([16]byte(local))
+		if zone := binary.LittleEndian.Uint32(b[metaZone:]); zone != 0 {
+			from = from.WithZone(strconv.FormatUint(uint64(zone), 10))
+		}
+	}
+	d.From = netip.AddrPortFrom(from, binary.LittleEndian.Uint16(b[metaPeerPort:]))
+	d.To = netip.AddrPortFrom(to, binary.LittleEndian.Uint16(b[metaLocalPort:]))
+	d.Time = time.Unix(0, int64(binary.LittleEndian.Uint64(b[metaTime:]))).UTC()
+}
