@@ -1,0 +1,94 @@
+package wasmhandler
+
+import (
+	"errors"
+	"math/rand/v2"
+
+	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/wasmhandler/abi"
+)
+
+// command answers with a program that is started for each datagram: request on standard input, reply from
+// standard output. What it prints on standard error is logged. It learns nothing of the peer.
+type command struct {
+	module *Module
+	next   *instance // nil: to be made
+	random *rand.ChaCha8
+	retry  backoff
+	closed bool
+}
+
+func newCommand(m *Module, random *rand.ChaCha8) (*command, error) {
+	in, err := m.newInstance(random)
+	if err != nil {
+		return nil, err
+	}
+	return &command{module: m, next: in, random: random}, nil
+}
+
+// The exit codes of a command that are no faults.
+const (
+	exitReply   = 0
+	exitSilence = 1
+)
+
+// Reply runs the program once. A reply beyond what dst has room for comes back longer than that, by one byte:
+// enough for the caller to see that it must be dropped.
+func (c *command) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
+	in, err := c.take(d)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.close() }() // what befell the guest is in the fault
+	in.clock = uint64(d.Time.UnixNano())
+	in.stdin, in.stdout, in.room = d.Data, dst, cap(dst)
+
+	err = in.call(in.functions.start)
+	var exit *hostTrap
+	switch {
+	case err == nil:
+		return in.stdout, nil
+	case errors.As(err, &exit) && exit.cause == CauseExit && exit.code == exitReply:
+		return in.stdout, nil
+	case errors.As(err, &exit) && exit.cause == CauseExit && exit.code == exitSilence:
+		return nil, nil
+	}
+	f := in.newFault(abi.Start, err)
+	c.module.count(f, in.clock)
+	return nil, f
+}
+
+// take returns an instance that has not run.
+func (c *command) take(d *core.Datagram) (*instance, error) {
+	if c.closed {
+		return nil, c.module.config.errorf("%w", ErrClosed)
+	}
+	if in := c.next; in != nil {
+		c.next = nil
+		return in, nil
+	}
+	if err := c.retry.wait(d.Time); err != nil {
+		return nil, err
+	}
+	in, err := c.module.newInstance(c.random)
+	if err != nil {
+		c.module.counters.failures.Add(1)
+		return nil, c.retry.failed(d.Time, err)
+	}
+	c.retry = backoff{}
+	return in, nil
+}
+
+// Close releases what the command holds. It answers with ErrClosed afterwards.
+func (c *command) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	var err error
+	if c.next != nil {
+		err = c.next.close()
+		c.next = nil
+	}
+	return errors.Join(err, c.module.release())
+}

@@ -1,0 +1,195 @@
+package wasmhandler
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/wasmhandler/abi"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// Where things lie in the window, in bytes from its start. A request and a reply of the largest size there is
+// fit beside each other. The configuration takes their place while retort_v1_configure runs: there is no
+// datagram yet then.
+const (
+	metaAt     = 0
+	requestAt  = abi.MetaSize
+	replyAt    = requestAt + (core.MaxPayload6+15)/16*16 // aligned only because copying is faster then
+	windowSize = replyAt + core.MaxPayload6
+)
+
+// instance is one guest: a memory and what was found in it. It serves one goroutine at a time.
+type instance struct {
+	module *Module
+	guest  api.Module
+	memory *linearMemory
+	broken bool // after a fault: what its memory holds is anybody's guess
+
+	ctx     context.Context // of every call: a *callContext
+	stack   [5]uint64       // arguments of a call, then its result
+	clock   uint64          // nanoseconds since the Unix epoch: the datagram's arrival, or when the module was loaded
+	random  *rand.ChaCha8   // the worker's
+	stdin   []byte          // of a command: what it has not read of the request
+	stdout  []byte          // of a command: its reply so far
+	room    int             // of a command: bytes that a reply may have
+	console console
+	waits   int // during this call
+
+	functions struct{ reply, isResponse, idle, start api.Function } // nil: it has none
+
+	request, reply, meta          []byte // the parts of the window
+	requestPtr, replyPtr, metaPtr uint64
+}
+
+// newInstance starts a guest: start function, _initialize, window, configuration. A command is not run.
+func (m *Module) newInstance(random *rand.ChaCha8) (*instance, error) {
+	in := &instance{module: m, clock: m.loaded, random: random}
+	in.ctx = &callContext{context.Background(), in}
+	if err := in.instantiate(); err != nil {
+		return nil, err
+	}
+	if m.command {
+		in.functions.start = in.guest.ExportedFunction(abi.Start)
+		return in, nil
+	}
+	if err := in.prepare(); err != nil {
+		in.close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// instantiate makes the guest and its memory, and runs its start function if it has one.
+func (in *instance) instantiate() (err error) {
+	m := in.module
+	definition := m.code.ExportedMemories()[abi.Memory]
+	limit := uint64(m.config.Memory)
+	if pages, ok := definition.Max(); ok {
+		limit = min(limit, uint64(pages)*pageSize)
+	}
+	memory, err := newLinearMemory(uint64(definition.Min())*pageSize, limit)
+	if err != nil {
+		return m.config.errorf("%w", err)
+	}
+
+	m.making.Lock()
+	defer m.making.Unlock()
+	defer func() {
+		if p := recover(); p != nil { // a module that wazero should have refused
+			err = m.config.errorf("starting it: %s", clean(fmt.Sprint(p)))
+		}
+		if err != nil {
+			memory.Free() // wazero forgets the memory of what it could not start
+		}
+	}()
+	// The allocator gives a memory that is there already, for wazero lets none of its own fail.
+	allocator := experimental.MemoryAllocatorFunc(func(uint64, uint64) experimental.LinearMemory { return memory })
+	ctx := &callContext{experimental.WithMemoryAllocator(context.Background(), allocator), in}
+	in.memory = memory
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions().
+		WithRandSource(in.random) // not used, but wazero would take 10 us to make one
+	in.guest, err = m.runtime.InstantiateModule(ctx, m.code, config)
+	if err != nil {
+		return in.newFault("start", err)
+	}
+	return nil
+}
+
+// prepare initialises the guest, takes its window and gives it the configuration.
+func (in *instance) prepare() error {
+	if f := in.guest.ExportedFunction(abi.Initialize); f != nil {
+		if err := in.call(f); err != nil {
+			return in.newFault(abi.Initialize, err)
+		}
+	}
+	settings := in.module.settings
+	size := uint64(max(windowSize, len(settings)))
+	in.stack[0] = size
+	if err := in.call(in.guest.ExportedFunction(abi.Window)); err != nil {
+		return in.newFault(abi.Window, err)
+	}
+	window, err := in.takeWindow(uint32(in.stack[0]), size)
+	if err != nil {
+		return err
+	}
+	if settings != nil {
+		if err := in.configure(window, settings); err != nil {
+			return err
+		}
+	}
+	in.functions.reply = in.guest.ExportedFunction(abi.Reply)
+	in.functions.isResponse = in.guest.ExportedFunction(abi.IsResponse)
+	in.functions.idle = in.guest.ExportedFunction(abi.Idle)
+	return nil
+}
+
+// takeWindow checks the window that the guest gave and divides it.
+func (in *instance) takeWindow(ptr uint32, size uint64) (window []byte, err error) {
+	refuse := func(format string, args ...any) error {
+		return in.badResult(abi.Window, CauseWindow, format, args...)
+	}
+	memory := uint64(in.guest.Memory().Size())
+	switch start := uint64(ptr); {
+	case ptr == 0:
+		return nil, refuse("it refused a window of %d bytes", size)
+	case ptr%abi.WindowAlign != 0:
+		return nil, refuse("its window is at %#x, which is not aligned to %d bytes", ptr, abi.WindowAlign)
+	case start >= memory:
+		return nil, refuse("its window is at %#x, outside its memory of %d bytes", ptr, memory)
+	case start+size > memory:
+		return nil, refuse("its window of %d bytes at %#x runs past the end of its memory of %d bytes", size, ptr, memory)
+	}
+	base := uint64(ptr)
+	in.metaPtr, in.requestPtr, in.replyPtr = base+metaAt, base+requestAt, base+replyAt
+
+	window = in.memory.reserved[base : base+size : base+size]
+	in.meta = window[metaAt:requestAt:requestAt]
+	in.request = window[requestAt : requestAt+core.MaxPayload6 : requestAt+core.MaxPayload6]
+	in.reply = window[replyAt : replyAt+core.MaxPayload6 : replyAt+core.MaxPayload6]
+	return window, nil
+}
+
+// configure hands the operator's bytes to the guest.
+func (in *instance) configure(window, settings []byte) error {
+	copy(window, settings)
+	in.stack[0], in.stack[1] = in.metaPtr-metaAt, uint64(len(settings))
+	if err := in.call(in.guest.ExportedFunction(abi.Configure)); err != nil {
+		return in.newFault(abi.Configure, err)
+	}
+	if result := int32(in.stack[0]); result != 0 {
+		return in.module.config.errorf("it refused the configuration: %s returned %d%s",
+			abi.Configure, result, in.console.quote())
+	}
+	return nil
+}
+
+// put writes a datagram into the window.
+func (in *instance) put(d *core.Datagram, zone uint32) {
+	copy(in.request, d.Data)
+	abi.PutMeta(in.meta, d, zone)
+	in.clock = uint64(d.Time.UnixNano())
+}
+
+// call calls f with the arguments in in.stack. Every call into a guest that was instantiated passes here.
+func (in *instance) call(f api.Function) error {
+	in.console.said = in.console.said[:0]
+	in.waits = 0
+	in.refuel()
+	return f.CallWithStack(in.ctx, in.stack[:])
+}
+
+// refuel gives the guest what one call may use up: nothing is counted yet.
+func (in *instance) refuel() {}
+
+// close ends the guest. Its memory is unmapped: nothing may look at it afterwards.
+func (in *instance) close() error {
+	in.request, in.reply, in.meta = nil, nil, nil
+	in.broken = true
+	in.flush()
+	return in.guest.Close(context.Background())
+}

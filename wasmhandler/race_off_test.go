@@ -1,0 +1,5 @@
+//go:build !race
+
+package wasmhandler_test
+
+const raceEnabled = false

@@ -1,0 +1,5 @@
+;; want: its retort_v1_reply is (i32, i32) -> (i64) and must be (i32, i32, i32, i32, i32) -> (i32)
+(module
+  (memory (export "memory") 4)
+  (func (export "retort_v1_window") (param i32) (result i32) (i32.const 65536))
+  (func (export "retort_v1_reply") (param i32 i32) (result i64) (i64.const 0)))

@@ -1,0 +1,8 @@
+;; want: start: unreachable (in boot < first)
+(module
+  (memory (export "memory") 4)
+  (func $boot unreachable)
+  (func $first (call $boot))
+  (start $first)
+  (func (export "retort_v1_window") (param i32) (result i32) (i32.const 65536))
+  (func (export "retort_v1_reply") (param i32 i32 i32 i32 i32) (result i32) (i32.const 0)))

@@ -1,0 +1,5 @@
+;; want: its retort_v1_window is () -> (i32) and must be (i32) -> (i32)
+(module
+  (memory (export "memory") 4)
+  (func (export "retort_v1_window") (result i32) (i32.const 0))
+  (func (export "retort_v1_reply") (param i32 i32 i32 i32 i32) (result i32) (i32.const 0)))

@@ -1,0 +1,17 @@
+;; Answers with the meta block, and behind it, little-endian: req, req_len, out, out_cap, meta, the window's size.
+(module
+  (memory (export "memory") 4)
+  (global $window (mut i32) (i32.const 0))
+  (func (export "retort_v1_window") (param $size i32) (result i32)
+    (global.set $window (local.get $size))
+    (i32.const 65536))
+  (func (export "retort_v1_reply")
+    (param $req i32) (param $len i32) (param $out i32) (param $cap i32) (param $meta i32) (result i32)
+    (memory.copy (local.get $out) (local.get $meta) (i32.const 64))
+    (i32.store offset=64 (local.get $out) (local.get $req))
+    (i32.store offset=68 (local.get $out) (local.get $len))
+    (i32.store offset=72 (local.get $out) (local.get $out))
+    (i32.store offset=76 (local.get $out) (local.get $cap))
+    (i32.store offset=80 (local.get $out) (local.get $meta))
+    (i32.store offset=84 (local.get $out) (global.get $window))
+    (i32.const 88)))

@@ -1,0 +1,21 @@
+;; A request that begins with "r" is a response, one with "u" is past finding out. Answers with how often it was
+;; idle and with the peer's port that is_response saw last. After a "t" its next idle moment is its last.
+(module
+  (memory (export "memory") 4)
+  (global $idled (mut i32) (i32.const 0))
+  (global $port (mut i32) (i32.const 0))
+  (global $tired (mut i32) (i32.const 0))
+  (func (export "retort_v1_window") (param i32) (result i32) (i32.const 65536))
+  (func (export "retort_v1_is_response") (param $req i32) (param $len i32) (param $meta i32) (result i32)
+    (global.set $port (i32.load16_u offset=4 (local.get $meta)))
+    (if (i32.eqz (local.get $len)) (then (return (i32.const 0))))
+    (if (i32.eq (i32.load8_u (local.get $req)) (i32.const 0x75)) (then unreachable))
+    (i32.shl (i32.eq (i32.load8_u (local.get $req)) (i32.const 0x72)) (i32.const 8)))
+  (func (export "retort_v1_idle")
+    (if (global.get $tired) (then unreachable))
+    (global.set $idled (i32.add (global.get $idled) (i32.const 1))))
+  (func (export "retort_v1_reply") (param $req i32) (param $len i32) (param $out i32) (param i32 i32) (result i32)
+    (global.set $tired (i32.eq (i32.load8_u (local.get $req)) (i32.const 0x74)))
+    (i32.store8 (local.get $out) (global.get $idled))
+    (i32.store16 offset=1 (local.get $out) (global.get $port))
+    (i32.const 3)))

@@ -1,0 +1,6 @@
+;; Returns the number that the request's first four bytes say.
+(module
+  (memory (export "memory") 4)
+  (func (export "retort_v1_window") (param i32) (result i32) (i32.const 65536))
+  (func (export "retort_v1_reply") (param $req i32) (param i32 i32 i32 i32) (result i32)
+    (i32.load (local.get $req))))

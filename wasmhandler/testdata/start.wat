@@ -1,0 +1,16 @@
+;; Its start function, _initialize and window each leave a mark; answers with them in their order.
+(module
+  (memory (export "memory") 4)
+  (global $marks (mut i32) (i32.const 0))
+  (func $mark (param i32)
+    (i32.store8 (i32.add (i32.const 16) (global.get $marks)) (local.get 0))
+    (global.set $marks (i32.add (global.get $marks) (i32.const 1))))
+  (func $start (call $mark (i32.const 0x73)))
+  (start $start)
+  (func (export "_initialize") (call $mark (i32.const 0x69)))
+  (func (export "_start") (call $mark (i32.const 0x21)))
+  (func (export "retort_v1_window") (param i32) (result i32) (call $mark (i32.const 0x77)) (i32.const 65536))
+  (func (export "retort_v1_configure") (param i32 i32) (result i32) (call $mark (i32.const 0x63)) (i32.const 0))
+  (func (export "retort_v1_reply") (param i32 i32) (param $out i32) (param i32 i32) (result i32)
+    (memory.copy (local.get $out) (i32.const 16) (global.get $marks))
+    (global.get $marks)))
