@@ -1,0 +1,190 @@
+package native
+
+// The transport that works everywhere: one datagram at a time through package net.
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/retort-udp/retort/core"
+)
+
+// socket is what portable needs of a *net.UDPConn.
+type socket interface {
+	ReadMsgUDPAddrPort(data, control []byte) (n, controls, flags int, from netip.AddrPort, err error)
+	WriteMsgUDPAddrPort(data, control []byte, to netip.AddrPort) (n, controls int, err error)
+	SetReadDeadline(t time.Time) error
+	Close() error
+}
+
+// bufferSize is one byte more than the largest datagram, so that one that fills the buffer is too large.
+const bufferSize = core.MaxPayload6 + 1
+
+// portable is a core.Conn.
+type portable struct {
+	socket socket
+	local  netip.AddrPort
+	group  bool // local is a broadcast or multicast address itself
+	told   bool // the kernel tells the address that each datagram was sent to
+
+	data     []byte // the datagram
+	control  []byte // what the kernel says about it; empty unless told
+	source   []byte // what the kernel is told about a reply
+	zones    zones
+	hosts    broadcasts
+	failures int // of Receive, one behind the other
+}
+
+var _ core.Conn = (*portable)(nil)
+
+// newPortable returns a Conn on a socket that is bound to local. Told says that the socket was prepared
+// by enablePktinfo.
+func newPortable(s socket, local netip.AddrPort, told bool) *portable {
+	c := &portable{socket: s, local: local, told: told, data: make([]byte, bufferSize)}
+	ip := local.Addr()
+	c.group = ip.IsMulticast() || ip.Is4() && !ip.IsUnspecified() && c.hosts.has(ip, time.Now())
+	if told {
+		c.control = make([]byte, controlRoom)
+		c.source = make([]byte, 0, controlRoom)
+	}
+	return c
+}
+
+// LocalAddr implements core.Conn.
+func (c *portable) LocalAddr() netip.AddrPort { return c.local }
+
+// Close implements core.Conn.
+func (c *portable) Close() error { return c.socket.Close() }
+
+// longAgo is a deadline that has passed.
+func longAgo() time.Time { return time.Unix(1, 0) }
+
+// Interrupt implements core.Conn. A deadline in the past ends the Receive that waits and all that
+// follow; the deadline of Send is another.
+func (c *portable) Interrupt() {
+	_ = c.socket.SetReadDeadline(longAgo()) // fails on a closed socket only, where Receive fails anyway
+}
+
+// Receive implements core.Conn.
+func (c *portable) Receive(b *core.Batch) error {
+	b.Messages, b.More = b.Messages[:0], false
+	b.Clear()
+	for {
+		n, controls, flags, from, err := c.socket.ReadMsgUDPAddrPort(c.data, c.control)
+		if err != nil {
+			if err := c.endure(err, &b.Losses); err != nil {
+				return err
+			}
+			continue
+		}
+		c.failures = 0
+		if n == len(c.data) || flags&truncationFlags != 0 {
+			b.Losses.Truncated++
+			continue
+		}
+		b.Time = time.Now()
+		m := core.Message{Data: c.data[:n], From: unmapped(from), To: c.local, Group: c.group}
+		if c.told {
+			c.asked(&m, c.control[:controls], b.Time)
+		}
+		b.Messages = append(b.Messages, m)
+		return nil
+	}
+}
+
+// asked fills in the address that m was sent to.
+func (c *portable) asked(m *core.Message, control []byte, now time.Time) {
+	p := parsePktinfo(control)
+	if !p.to.IsValid() {
+		return
+	}
+	if needsZone(p.to) {
+		zone := m.From.Addr().Zone() // a link-local peer is on the same link
+		if zone == "" {
+			zone = c.zones.name(p.index)
+		}
+		p.to = p.to.WithZone(zone)
+	}
+	m.To = netip.AddrPortFrom(p.to, c.local.Port())
+	switch {
+	case p.to.IsMulticast():
+		m.Group = true
+	case p.to.Is6(): // which has no broadcast
+	case p.local.IsValid():
+		m.Group = p.local != p.to
+	default:
+		m.Group = c.hosts.has(p.to, now)
+	}
+}
+
+// patience is how many failures in a row Receive takes without a pause. What one peer causes comes in
+// ones and twos; a kernel that is out of memory, say, fails on and on.
+const patience = 64
+
+// endure returns nil for an error of Receive that belongs to one datagram, and counts or forgets it.
+func (c *portable) endure(err error, l *core.Losses) error {
+	switch why := causeOfReceive(err); why {
+	case pastDeadline:
+		return core.ErrInterrupted
+	case truncated:
+		c.failures = 0
+		l.Truncated++
+		return nil
+	case refused, unreachable, tooLong, noBuffer, forbidden, again:
+		c.failures++
+		if c.failures > patience {
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	default:
+		return fmt.Errorf("receive on %v: %w", c.local, bare(err))
+	}
+}
+
+// Send implements core.Conn.
+func (c *portable) Send(b *core.Batch) error {
+	for i, r := range b.Replies {
+		err := c.send(r.Data, &b.Messages[r.Message])
+		if err == nil {
+			continue
+		}
+		why := causeOfSend(err)
+		if why == closed {
+			b.Losses.Unsent += uint64(len(b.Replies) - i)
+			return fmt.Errorf("send on %v: %w", c.local, bare(err))
+		}
+		*why.counter(&b.Losses)++
+	}
+	return nil
+}
+
+// send sends data as the answer to m.
+//
+// An address that the peer asked and that is not ours any more does not make it leave from another one:
+// the peer would not take the answer, and a stranger would learn of that address. It is lost, and Unsent.
+func (c *portable) send(data []byte, m *core.Message) error {
+	if m.From.Port() == 0 {
+		return errPortZero
+	}
+	_, _, err := c.socket.WriteMsgUDPAddrPort(data, c.sourceOf(m), m.From)
+	if err != nil && causeOfSend(err) == refused {
+		// Some kernels hand what a peer's host said of an earlier datagram to whoever sends next,
+		// and send nothing. That peer's refusal must not cost this one its answer.
+		_, _, err = c.socket.WriteMsgUDPAddrPort(data, c.sourceOf(m), m.From)
+	}
+	return err
+}
+
+// sourceOf returns the control message that makes the answer to m leave from the address that m was sent to.
+func (c *portable) sourceOf(m *core.Message) []byte {
+	ip := m.To.Addr()
+	if !c.told || m.Group || !ip.IsValid() || ip.IsUnspecified() {
+		return nil
+	}
+	var index uint32
+	if needsZone(ip) {
+		index = c.zones.index(ip.Zone())
+	}
+	return appendPktinfo(c.source[:0], ip, index)
+}

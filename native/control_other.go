@@ -1,0 +1,8 @@
+//go:build !unix && !windows
+
+package native
+
+import "syscall"
+
+// control returns nil: there is nothing to prepare.
+func control(bool, *bool) func(network, address string, c syscall.RawConn) error { return nil }
