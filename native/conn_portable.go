@@ -31,9 +31,8 @@ type portable struct {
 	data     []byte // the datagram
 	control  []byte // what the kernel says about it; empty unless told
 	source   []byte // what the kernel is told about a reply
-	zones    zones
-	hosts    broadcasts
-	failures int // of Receive, one behind the other
+	failures int    // of Receive, one behind the other
+	destinations
 }
 
 var _ core.Conn = (*portable)(nil)
@@ -42,8 +41,8 @@ var _ core.Conn = (*portable)(nil)
 // by enablePktinfo.
 func newPortable(s socket, local netip.AddrPort, told bool) *portable {
 	c := &portable{socket: s, local: local, told: told, data: make([]byte, bufferSize)}
-	ip := local.Addr()
-	c.group = ip.IsMulticast() || ip.Is4() && !ip.IsUnspecified() && c.hosts.has(ip, time.Now())
+	c.port = local.Port()
+	c.group = c.isGroup(local.Addr())
 	if told {
 		c.control = make([]byte, controlRoom)
 		c.source = make([]byte, 0, controlRoom)
@@ -86,16 +85,32 @@ func (c *portable) Receive(b *core.Batch) error {
 		b.Time = time.Now()
 		m := core.Message{Data: c.data[:n], From: unmapped(from), To: c.local, Group: c.group}
 		if c.told {
-			c.asked(&m, c.control[:controls], b.Time)
+			c.setTo(&m, parsePktinfo(c.control[:controls]), b.Time)
+		}
+		if m.Group && c.shared {
+			continue
 		}
 		b.Messages = append(b.Messages, m)
 		return nil
 	}
 }
 
-// asked fills in the address that m was sent to.
-func (c *portable) asked(m *core.Message, control []byte, now time.Time) {
-	p := parsePktinfo(control)
+// destinations finds out where messages were sent to, and sends their answers from there. It belongs to
+// one goroutine.
+type destinations struct {
+	port   uint16
+	shared bool // another socket has the address too, and gets every group message that this one gets
+	zones  zones
+	hosts  broadcasts
+}
+
+// isGroup says whether a socket that is bound to ip receives what is sent to a group.
+func (c *destinations) isGroup(ip netip.Addr) bool {
+	return ip.IsMulticast() || ip.Is4() && !ip.IsUnspecified() && c.hosts.has(ip, time.Now())
+}
+
+// setTo fills in the address that m was sent to, as the kernel tells it.
+func (c *destinations) setTo(m *core.Message, p pktinfo, now time.Time) {
 	if !p.to.IsValid() {
 		return
 	}
@@ -106,7 +121,7 @@ func (c *portable) asked(m *core.Message, control []byte, now time.Time) {
 		}
 		p.to = p.to.WithZone(zone)
 	}
-	m.To = netip.AddrPortFrom(p.to, c.local.Port())
+	m.To = netip.AddrPortFrom(p.to, c.port)
 	switch {
 	case p.to.IsMulticast():
 		m.Group = true
@@ -178,13 +193,21 @@ func (c *portable) send(data []byte, m *core.Message) error {
 
 // sourceOf returns the control message that makes the answer to m leave from the address that m was sent to.
 func (c *portable) sourceOf(m *core.Message) []byte {
-	ip := m.To.Addr()
-	if !c.told || m.Group || !ip.IsValid() || ip.IsUnspecified() {
+	if !c.told {
 		return nil
+	}
+	return c.appendSource(c.source[:0], m)
+}
+
+// appendSource appends that control message, unless the kernel is to choose.
+func (c *destinations) appendSource(control []byte, m *core.Message) []byte {
+	ip := m.To.Addr()
+	if m.Group || !ip.IsValid() || ip.IsUnspecified() {
+		return control
 	}
 	var index uint32
 	if needsZone(ip) {
 		index = c.zones.index(ip.Zone())
 	}
-	return appendPktinfo(c.source[:0], ip, index)
+	return appendPktinfo(control, ip, index)
 }

@@ -24,88 +24,96 @@ func pattern(size int) []byte {
 }
 
 func TestSizes(t *testing.T) {
-	for _, tt := range []struct {
-		host, ip string
-		largest  int
-	}{
-		{"127.0.0.1", "127.0.0.1", core.MaxPayload4},
-		{"0.0.0.0", "127.0.0.1", core.MaxPayload4},
-		{"", "127.0.0.1", core.MaxPayload4},
-		{"::1", "::1", core.MaxPayload6},
-		{"", "::1", core.MaxPayload6},
-	} {
-		t.Run(fmt.Sprintf("%q at %s", tt.host, tt.ip), func(t *testing.T) {
-			if tt.ip == "::1" {
-				needIPv6(t)
-			}
-			conns := listenAll(t, net.JoinHostPort(tt.host, "0"))
-			for _, c := range conns {
-				serve(t, c, echo)
-			}
-			p := newPeer(t, tt.ip)
-			p.SetWriteBuffer(1 << 17) // some systems let no large datagram out without
-			p.SetReadBuffer(1 << 18)
-			for _, size := range []int{0, 1, 1400, tt.largest} {
-				want := pattern(size)
-				p.send(at(tt.ip, conns[0]), want)
-				if got, _ := p.receive(); !bytes.Equal(got, want) {
-					t.Errorf("%d bytes came back as %d, or others", size, len(got))
+	each(t, func(t *testing.T, way transport) {
+		for _, tt := range []struct {
+			host, ip string
+			largest  int
+		}{
+			{"127.0.0.1", "127.0.0.1", core.MaxPayload4},
+			{"0.0.0.0", "127.0.0.1", core.MaxPayload4},
+			{"", "127.0.0.1", core.MaxPayload4},
+			{"::1", "::1", core.MaxPayload6},
+			{"", "::1", core.MaxPayload6},
+		} {
+			t.Run(fmt.Sprintf("%q at %s", tt.host, tt.ip), func(t *testing.T) {
+				if tt.ip == "::1" {
+					needIPv6(t)
 				}
-			}
-		})
-	}
+				conns := way.listenAll(t, net.JoinHostPort(tt.host, "0"))
+				for _, c := range conns {
+					serve(t, c, echo)
+				}
+				p := newPeer(t, tt.ip)
+				p.SetWriteBuffer(1 << 17) // some systems let no large datagram out without
+				p.SetReadBuffer(1 << 18)
+				for _, size := range []int{0, 1, 1400, tt.largest} {
+					want := pattern(size)
+					p.send(at(tt.ip, conns[0]), want)
+					if got, _ := p.receive(); !bytes.Equal(got, want) {
+						t.Errorf("%d bytes came back as %d, or others", size, len(got))
+					}
+				}
+			})
+		}
+	})
 }
 
 func TestReceiveFillsIn(t *testing.T) {
-	c := listen(t, "127.0.0.1:0")
-	p := newPeer(t, "127.0.0.1")
-	b := core.NewBatch()
-	b.Messages = append(b.Messages, core.Message{Data: []byte("old")}, core.Message{})
-	b.More = true
+	each(t, func(t *testing.T, way transport) {
+		c := way.listen(t, "127.0.0.1:0")
+		p := newPeer(t, "127.0.0.1")
+		b := core.NewBatch()
+		b.Messages = append(b.Messages, core.Message{Data: []byte("old")}, core.Message{})
+		b.More = true
 
-	before := time.Now()
-	p.send(c.LocalAddr(), []byte("hello"))
-	m := receiveOne(t, c, b)
-	if string(m.Data) != "hello" || m.Segment != 0 || m.From != p.addr() || m.To != c.LocalAddr() || m.Group {
-		t.Errorf("got %+v, want hello from %v to %v", m, p.addr(), c.LocalAddr())
-	}
-	if b.Time.Before(before) || b.Time.After(time.Now()) {
-		t.Errorf("the batch arrived at %v", b.Time)
-	}
-	if b.More || b.Losses != (core.Losses{}) {
-		t.Errorf("More %v, Losses %+v", b.More, b.Losses)
-	}
+		before := time.Now()
+		p.send(c.LocalAddr(), []byte("hello"))
+		m := receiveOne(t, c, b)
+		if string(m.Data) != "hello" || m.Segment != 0 || m.From != p.addr() || m.To != c.LocalAddr() || m.Group {
+			t.Errorf("got %+v, want hello from %v to %v", m, p.addr(), c.LocalAddr())
+		}
+		if b.Time.Before(before) || b.Time.After(time.Now()) {
+			t.Errorf("the batch arrived at %v", b.Time)
+		}
+		if b.More || b.Losses != (core.Losses{}) {
+			t.Errorf("More %v, Losses %+v", b.More, b.Losses)
+		}
+	})
 }
 
 func TestPeersOfADualStackSocketAreIPv4(t *testing.T) {
-	conns := listenAll(t, ":0")
-	b := core.NewBatch()
-	p := newPeer(t, "127.0.0.1")
-	p.send(at("127.0.0.1", conns[0]), []byte("x"))
-	if m := receiveOne(t, conns[0], b); m.From != p.addr() {
-		t.Errorf("from %v, want %v", m.From, p.addr())
-	}
+	each(t, func(t *testing.T, way transport) {
+		conns := way.listenAll(t, ":0")
+		b := core.NewBatch()
+		p := newPeer(t, "127.0.0.1")
+		p.send(at("127.0.0.1", conns[0]), []byte("x"))
+		if m := receiveOne(t, conns[0], b); m.From != p.addr() {
+			t.Errorf("from %v, want %v", m.From, p.addr())
+		}
+	})
 }
 
 func TestTruncatedNeverArrives(t *testing.T) {
-	for _, host := range []string{"127.0.0.1", "0.0.0.0"} {
-		t.Run(host, func(t *testing.T) {
-			c := listen(t, host+":0")
-			native.ShrinkBuffer(c, 16)
-			p := newPeer(t, "127.0.0.1")
-			to := at("127.0.0.1", c)
-			p.send(to, pattern(17))
-			p.send(to, pattern(1000))
-			p.send(to, pattern(16))
-			b := core.NewBatch()
-			if m := receiveOne(t, c, b); !bytes.Equal(m.Data, pattern(16)) {
-				t.Errorf("received %d bytes", len(m.Data))
-			}
-			if want := (core.Losses{Truncated: 2}); b.Losses != want {
-				t.Errorf("lost %+v, want %+v", b.Losses, want)
-			}
-		})
-	}
+	each(t, func(t *testing.T, way transport) {
+		for _, host := range []string{"127.0.0.1", "0.0.0.0"} {
+			t.Run(host, func(t *testing.T) {
+				c := way.listen(t, host+":0")
+				native.ShrinkBuffer(c, 16)
+				p := newPeer(t, "127.0.0.1")
+				to := at("127.0.0.1", c)
+				p.send(to, pattern(17))
+				p.send(to, pattern(1000))
+				p.send(to, pattern(16))
+				b := core.NewBatch()
+				if m := receiveOne(t, c, b); !bytes.Equal(m.Data, pattern(16)) {
+					t.Errorf("received %d bytes", len(m.Data))
+				}
+				if want := (core.Losses{Truncated: 2}); b.Losses != want {
+					t.Errorf("lost %+v, want %+v", b.Losses, want)
+				}
+			})
+		}
+	})
 }
 
 // receiveInBackground starts a Receive and returns its error.
@@ -128,255 +136,271 @@ func waitFor(t *testing.T, result <-chan error) error {
 }
 
 func TestInterrupt(t *testing.T) {
-	c := listen(t, "127.0.0.1:0")
-	p := newPeer(t, "127.0.0.1")
-	p.send(c.LocalAddr(), []byte("question"))
-	b := core.NewBatch()
-	receiveOne(t, c, b)
+	each(t, func(t *testing.T, way transport) {
+		c := way.listen(t, "127.0.0.1:0")
+		p := newPeer(t, "127.0.0.1")
+		p.send(c.LocalAddr(), []byte("question"))
+		b := core.NewBatch()
+		receiveOne(t, c, b)
 
-	blocked := receiveInBackground(c)
-	c.Interrupt()
-	if err := waitFor(t, blocked); err != core.ErrInterrupted {
-		t.Errorf("the blocked Receive returned %v", err)
-	}
-	p.send(c.LocalAddr(), []byte("another"))
-	for range 2 {
-		if err := c.Receive(core.NewBatch()); err != core.ErrInterrupted {
-			t.Errorf("a later Receive returned %v, want ErrInterrupted for ever", err)
+		blocked := receiveInBackground(c)
+		c.Interrupt()
+		if err := waitFor(t, blocked); err != core.ErrInterrupted {
+			t.Errorf("the blocked Receive returned %v", err)
 		}
-	}
+		p.send(c.LocalAddr(), []byte("another"))
+		for range 2 {
+			if err := c.Receive(core.NewBatch()); err != core.ErrInterrupted {
+				t.Errorf("a later Receive returned %v, want ErrInterrupted for ever", err)
+			}
+		}
 
-	b.Answer(0, []byte("answer"))
-	if err := c.Send(b); err != nil {
-		t.Fatalf("Send after Interrupt: %v", err)
-	}
-	if got, _ := p.receive(); string(got) != "answer" {
-		t.Errorf("the peer got %q", got)
-	}
+		b.Answer(0, []byte("answer"))
+		if err := c.Send(b); err != nil {
+			t.Fatalf("Send after Interrupt: %v", err)
+		}
+		if got, _ := p.receive(); string(got) != "answer" {
+			t.Errorf("the peer got %q", got)
+		}
+	})
 }
 
 func TestInterruptBeforeReceive(t *testing.T) {
-	c := listen(t, "127.0.0.1:0")
-	c.Interrupt()
-	c.Interrupt()
-	if err := c.Receive(core.NewBatch()); err != core.ErrInterrupted {
-		t.Errorf("got %v", err)
-	}
+	each(t, func(t *testing.T, way transport) {
+		c := way.listen(t, "127.0.0.1:0")
+		c.Interrupt()
+		c.Interrupt()
+		if err := c.Receive(core.NewBatch()); err != core.ErrInterrupted {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestClose(t *testing.T) {
-	c := listen(t, "127.0.0.1:0")
-	p := newPeer(t, "127.0.0.1")
-	b := core.NewBatch()
-	p.send(c.LocalAddr(), []byte("question"))
-	receiveOne(t, c, b)
+	each(t, func(t *testing.T, way transport) {
+		c := way.listen(t, "127.0.0.1:0")
+		p := newPeer(t, "127.0.0.1")
+		b := core.NewBatch()
+		p.send(c.LocalAddr(), []byte("question"))
+		receiveOne(t, c, b)
 
-	blocked := receiveInBackground(c)
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := waitFor(t, blocked); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the blocked Receive returned %v", err)
-	}
-	if err := c.Receive(core.NewBatch()); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("a later Receive returned %v", err)
-	}
-	c.Interrupt() // harmless
-	if err := c.Receive(core.NewBatch()); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("a Receive after Interrupt returned %v", err)
-	}
+		blocked := receiveInBackground(c)
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := waitFor(t, blocked); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the blocked Receive returned %v", err)
+		}
+		if err := c.Receive(core.NewBatch()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a later Receive returned %v", err)
+		}
+		c.Interrupt() // harmless
+		if err := c.Receive(core.NewBatch()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a Receive after Interrupt returned %v", err)
+		}
 
-	b.Answer(0, []byte("one"))
-	b.Answer(0, []byte("two"))
-	if err := c.Send(b); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Send returned %v", err)
-	}
-	if want := (core.Losses{Unsent: 2}); b.Losses != want {
-		t.Errorf("lost %+v, want %+v", b.Losses, want)
-	}
+		b.Answer(0, []byte("one"))
+		b.Answer(0, []byte("two"))
+		if err := c.Send(b); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Send returned %v", err)
+		}
+		if want := (core.Losses{Unsent: 2}); b.Losses != want {
+			t.Errorf("lost %+v, want %+v", b.Losses, want)
+		}
+	})
 }
 
 // Peers that are gone when their answers come cost nobody else anything.
 func TestPeersThatGoAway(t *testing.T) {
-	for _, host := range []string{"127.0.0.1", "0.0.0.0"} {
-		t.Run(host, func(t *testing.T) {
-			c := listen(t, host+":0")
-			to := at("127.0.0.1", c)
-			const rounds = 200
-			stays := newPeer(t, "127.0.0.1")
-			b := core.NewBatch()
-			for i := range rounds {
-				leaves := newPeer(t, "127.0.0.1")
-				leaves.send(to, []byte("bye"))
-				leaves.Close()
-				receiveOne(t, c, b)
-				b.Answer(0, []byte("too late"))
-				if err := c.Send(b); err != nil {
-					t.Fatal(err)
-				}
-				b.Clear()
+	each(t, func(t *testing.T, way transport) {
+		for _, host := range []string{"127.0.0.1", "0.0.0.0"} {
+			t.Run(host, func(t *testing.T) {
+				c := way.listen(t, host+":0")
+				to := at("127.0.0.1", c)
+				const rounds = 200
+				stays := newPeer(t, "127.0.0.1")
+				b := core.NewBatch()
+				for i := range rounds {
+					leaves := newPeer(t, "127.0.0.1")
+					leaves.send(to, []byte("bye"))
+					leaves.Close()
+					receiveOne(t, c, b)
+					b.Answer(0, []byte("too late"))
+					if err := c.Send(b); err != nil {
+						t.Fatal(err)
+					}
+					b.Clear()
 
-				want := fmt.Sprint(i)
-				stays.send(to, []byte(want))
-				m := receiveOne(t, c, b)
-				if m.From != stays.addr() {
-					t.Fatalf("received from %v, want %v", m.From, stays.addr())
+					want := fmt.Sprint(i)
+					stays.send(to, []byte(want))
+					m := receiveOne(t, c, b)
+					if m.From != stays.addr() {
+						t.Fatalf("received from %v, want %v", m.From, stays.addr())
+					}
+					b.Answer(0, m.Data)
+					if err := c.Send(b); err != nil {
+						t.Fatal(err)
+					}
+					if got, _ := stays.receive(); string(got) != want {
+						t.Fatalf("the peer that stays got %q, want %q", got, want)
+					}
 				}
-				b.Answer(0, m.Data)
-				if err := c.Send(b); err != nil {
-					t.Fatal(err)
+				if l := b.Losses; l.Truncated+l.Unsent+l.TooLong+l.Forbidden != 0 {
+					t.Errorf("lost %+v", l)
 				}
-				if got, _ := stays.receive(); string(got) != want {
-					t.Fatalf("the peer that stays got %q, want %q", got, want)
-				}
-			}
-			if l := b.Losses; l.Truncated+l.Unsent+l.TooLong+l.Forbidden != 0 {
-				t.Errorf("lost %+v", l)
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
 // Nobody can send from port 0 without a raw socket, so the messages are made by hand.
 func TestSendCountsEachCause(t *testing.T) {
-	c := listen(t, "127.0.0.1:0")
-	p := newPeer(t, "127.0.0.1")
-	b := core.NewBatch()
-	from := func(a netip.AddrPort) core.Message { return core.Message{From: a, To: c.LocalAddr()} }
-	b.Messages = []core.Message{
-		from(p.addr()),
-		from(netip.MustParseAddrPort("127.0.0.1:0")),
-		from(netip.MustParseAddrPort("[2001:db8::1]:9")), // no way from an IPv4 socket
-	}
-	b.Answer(1, []byte("to port 0"))
-	b.Answer(0, []byte("first"))
-	b.Answer(0, make([]byte, core.MaxPayload4+1))
-	b.Answer(2, []byte("wrong family"))
-	b.Answer(0, []byte("second"))
-	if err := c.Send(b); err != nil {
-		t.Fatal(err)
-	}
-	if want := (core.Losses{Unsent: 2, TooLong: 1}); b.Losses != want {
-		t.Errorf("lost %+v, want %+v", b.Losses, want)
-	}
-	for _, want := range []string{"first", "second"} {
-		if got, _ := p.receive(); string(got) != want {
-			t.Errorf("the peer got %q, want %q", got, want)
+	each(t, func(t *testing.T, way transport) {
+		c := way.listen(t, "127.0.0.1:0")
+		p := newPeer(t, "127.0.0.1")
+		b := core.NewBatch()
+		from := func(a netip.AddrPort) core.Message { return core.Message{From: a, To: c.LocalAddr()} }
+		b.Messages = []core.Message{
+			from(p.addr()),
+			from(netip.MustParseAddrPort("127.0.0.1:0")),
+			from(netip.MustParseAddrPort("[2001:db8::1]:9")), // no way from an IPv4 socket
 		}
-	}
+		b.Answer(1, []byte("to port 0"))
+		b.Answer(0, []byte("first"))
+		b.Answer(0, make([]byte, core.MaxPayload4+1))
+		b.Answer(2, []byte("wrong family"))
+		b.Answer(0, []byte("second"))
+		if err := c.Send(b); err != nil {
+			t.Fatal(err)
+		}
+		if want := (core.Losses{Unsent: 2, TooLong: 1}); b.Losses != want {
+			t.Errorf("lost %+v, want %+v", b.Losses, want)
+		}
+		for _, want := range []string{"first", "second"} {
+			if got, _ := p.receive(); string(got) != want {
+				t.Errorf("the peer got %q, want %q", got, want)
+			}
+		}
+	})
 }
 
 // An answer never leaves from an address that was not asked, though the one that was is gone.
 func TestSourceThatIsGone(t *testing.T) {
-	if onWine() {
-		t.Skip("Wine sends from any address")
-	}
-	for _, tt := range []struct{ addr, ip, gone string }{
-		{"0.0.0.0:0", "127.0.0.1", goneIPv4},
-		{":0", "127.0.0.1", goneIPv4},
-		{":0", "::1", goneIPv6},
-	} {
-		t.Run(tt.addr+" "+tt.ip, func(t *testing.T) {
-			if tt.ip == "::1" {
-				needIPv6(t)
-			}
-			conns := listenAll(t, tt.addr)
-			c := conns[0]
-			if netip.MustParseAddr(tt.ip).Is6() {
-				c = conns[len(conns)-1]
-			}
-			needTold(t, c)
-			p := newPeer(t, tt.ip)
-			b := core.NewBatch()
-			b.Messages = []core.Message{
-				{From: p.addr(), To: at(tt.gone, c)},
-				{From: p.addr(), To: at(tt.ip, c)},
-				{From: p.addr(), To: at(tt.gone, c), Group: true},
-			}
-			b.Answer(0, []byte("gone"))
-			b.Answer(1, []byte("here"))
-			b.Answer(2, []byte("group"))
-			if err := c.Send(b); err != nil {
-				t.Fatal(err)
-			}
-			if b.Losses.Unsent+b.Losses.Unreachable != 1 {
-				t.Errorf("lost %+v, want one reply", b.Losses)
-			}
-			for _, want := range []string{"here", "group"} {
-				if got, _ := p.receive(); string(got) != want {
-					t.Errorf("the peer got %q, want %q", got, want)
+	each(t, func(t *testing.T, way transport) {
+		if onWine() {
+			t.Skip("Wine sends from any address")
+		}
+		for _, tt := range []struct{ addr, ip, gone string }{
+			{"0.0.0.0:0", "127.0.0.1", goneIPv4},
+			{":0", "127.0.0.1", goneIPv4},
+			{":0", "::1", goneIPv6},
+		} {
+			t.Run(tt.addr+" "+tt.ip, func(t *testing.T) {
+				if tt.ip == "::1" {
+					needIPv6(t)
 				}
-			}
-		})
-	}
-}
-
-func TestBroadcastIsGroup(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux broadcasts on the loopback interface")
-	}
-	for _, addr := range []string{"0.0.0.0:0", ":0", "127.255.255.255:0"} {
-		t.Run(addr, func(t *testing.T) {
-			needInterfaces(t)
-			c := listen(t, addr)
-			to := at("127.255.255.255", c)
-			p := newPeer(t, "127.0.0.1")
-			p.send(to, []byte("anyone?"))
-			b := core.NewBatch()
-			m := receiveOne(t, c, b)
-			if !m.Group || m.To != to {
-				t.Errorf("received %+v, want a Group message to %v", m, to)
-			}
-			b.Answer(0, []byte("me"))
-			if err := c.Send(b); err != nil {
-				t.Fatal(err)
-			}
-			if b.Losses != (core.Losses{}) {
-				t.Fatalf("lost %+v", b.Losses)
-			}
-			if got, from := p.receive(); string(got) != "me" || from != at("127.0.0.1", c) {
-				t.Errorf("%v answered %q", from, got)
-			}
-		})
-	}
-}
-
-func TestAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
-	for _, tt := range []struct{ host, ip string }{
-		{"127.0.0.1", "127.0.0.1"},
-		{"0.0.0.0", "127.0.0.1"},
-		{"", "127.0.0.1"},
-		{"::1", "::1"},
-		{"", "::1"},
-	} {
-		t.Run(fmt.Sprintf("%q at %s", tt.host, tt.ip), func(t *testing.T) {
-			if tt.ip == "::1" {
-				needIPv6(t)
-			}
-			conns := listenAll(t, net.JoinHostPort(tt.host, "0"))
-			c := conns[0]
-			if tt.ip == "::1" {
-				c = conns[len(conns)-1]
-			}
-			p := newPeer(t, tt.ip)
-			to := at(tt.ip, c)
-			b := core.NewBatch()
-			data := pattern(32)
-			n := testing.AllocsPerRun(200, func() {
-				p.send(to, data)
-				m := receiveOne(t, c, b)
-				b.Answer(0, append(b.Room(core.MaxPayload4), m.Data...))
+				conns := way.listenAll(t, tt.addr)
+				c := conns[0]
+				if netip.MustParseAddr(tt.ip).Is6() {
+					c = conns[len(conns)-1]
+				}
+				needTold(t, c)
+				p := newPeer(t, tt.ip)
+				b := core.NewBatch()
+				b.Messages = []core.Message{
+					{From: p.addr(), To: at(tt.gone, c)},
+					{From: p.addr(), To: at(tt.ip, c)},
+					{From: p.addr(), To: at(tt.gone, c), Group: true},
+				}
+				b.Answer(0, []byte("gone"))
+				b.Answer(1, []byte("here"))
+				b.Answer(2, []byte("group"))
 				if err := c.Send(b); err != nil {
 					t.Fatal(err)
 				}
-				p.receive()
+				if b.Losses.Unsent+b.Losses.Unreachable != 1 {
+					t.Errorf("lost %+v, want one reply", b.Losses)
+				}
+				for _, want := range []string{"here", "group"} {
+					if got, _ := p.receive(); string(got) != want {
+						t.Errorf("the peer got %q, want %q", got, want)
+					}
+				}
 			})
-			if n != 0 {
-				t.Errorf("%v allocations for each datagram", n)
-			}
-		})
-	}
+		}
+	})
+}
+
+func TestBroadcastIsGroup(t *testing.T) {
+	each(t, func(t *testing.T, way transport) {
+		if runtime.GOOS != "linux" {
+			t.Skip("only Linux broadcasts on the loopback interface")
+		}
+		for _, addr := range []string{"0.0.0.0:0", ":0", "127.255.255.255:0"} {
+			t.Run(addr, func(t *testing.T) {
+				needInterfaces(t)
+				c := way.listen(t, addr)
+				to := at("127.255.255.255", c)
+				p := newPeer(t, "127.0.0.1")
+				p.send(to, []byte("anyone?"))
+				b := core.NewBatch()
+				m := receiveOne(t, c, b)
+				if !m.Group || m.To != to {
+					t.Errorf("received %+v, want a Group message to %v", m, to)
+				}
+				b.Answer(0, []byte("me"))
+				if err := c.Send(b); err != nil {
+					t.Fatal(err)
+				}
+				if b.Losses != (core.Losses{}) {
+					t.Fatalf("lost %+v", b.Losses)
+				}
+				if got, from := p.receive(); string(got) != "me" || from != at("127.0.0.1", c) {
+					t.Errorf("%v answered %q", from, got)
+				}
+			})
+		}
+	})
+}
+
+func TestAllocations(t *testing.T) {
+	each(t, func(t *testing.T, way transport) {
+		if raceEnabled {
+			t.Skip("the race detector allocates")
+		}
+		for _, tt := range []struct{ host, ip string }{
+			{"127.0.0.1", "127.0.0.1"},
+			{"0.0.0.0", "127.0.0.1"},
+			{"", "127.0.0.1"},
+			{"::1", "::1"},
+			{"", "::1"},
+		} {
+			t.Run(fmt.Sprintf("%q at %s", tt.host, tt.ip), func(t *testing.T) {
+				if tt.ip == "::1" {
+					needIPv6(t)
+				}
+				conns := way.listenAll(t, net.JoinHostPort(tt.host, "0"))
+				c := conns[0]
+				if tt.ip == "::1" {
+					c = conns[len(conns)-1]
+				}
+				p := newPeer(t, tt.ip)
+				to := at(tt.ip, c)
+				b := core.NewBatch()
+				data := pattern(32)
+				n := testing.AllocsPerRun(200, func() {
+					p.send(to, data)
+					m := receiveOne(t, c, b)
+					b.Answer(0, append(b.Room(core.MaxPayload4), m.Data...))
+					if err := c.Send(b); err != nil {
+						t.Fatal(err)
+					}
+					p.receive()
+				})
+				if n != 0 {
+					t.Errorf("%v allocations for each datagram", n)
+				}
+			})
+		}
+	})
 }

@@ -5,4 +5,4 @@ package native
 import "syscall"
 
 // control returns nil: there is nothing to prepare.
-func control(bool, *bool) func(network, address string, c syscall.RawConn) error { return nil }
+func control(_, _ bool, _ *bool) func(network, address string, c syscall.RawConn) error { return nil }

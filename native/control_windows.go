@@ -13,7 +13,7 @@ const soExclusiveAddrUse = ^windows.SO_REUSEADDR
 
 // control returns what prepares a socket before it is bound, since from then on datagrams come in. On a
 // wildcard address it sets told when the kernel will tell the address that each datagram is sent to.
-func control(wildcard bool, told *bool) func(network, address string, c syscall.RawConn) error {
+func control(wildcard, _ bool, told *bool) func(network, address string, c syscall.RawConn) error {
 	return func(network, _ string, c syscall.RawConn) error {
 		var failed error
 		err := c.Control(func(fd uintptr) {

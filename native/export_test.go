@@ -17,15 +17,21 @@ type Socket = socket
 func NewConn(s Socket, local netip.AddrPort) core.Conn { return newPortable(s, local, false) }
 
 // ShrinkBuffer gives c a receive buffer for datagrams of at most size bytes.
-func ShrinkBuffer(c core.Conn, size int) { c.(*portable).data = make([]byte, size+1) }
+func ShrinkBuffer(c core.Conn, size int) { c.(interface{ shrink(int) }).shrink(size) }
+
+func (c *portable) shrink(size int) { c.data = make([]byte, size+1) }
 
 // Told says whether c is told the address that each datagram was sent to.
-func Told(c core.Conn) bool { return c.(*portable).told }
+func Told(c core.Conn) bool { return c.(interface{ isTold() bool }).isTold() }
+
+func (c *portable) isTold() bool { return c.told }
 
 // WithDescriptor calls f with the descriptor of c's socket.
 func WithDescriptor(c core.Conn, f func(fd uintptr) error) error {
-	return withDescriptor(c.(*portable).socket.(*net.UDPConn), f)
+	return withDescriptor(c.(interface{ udp() *net.UDPConn }).udp(), f)
 }
+
+func (c *portable) udp() *net.UDPConn { return c.socket.(*net.UDPConn) }
 
 // ListenSplit listens on a wildcard address as on systems that need a socket for each family.
 func ListenSplit(port uint16) ([]core.Conn, error) { return listenSplit(port, Options{}) }

@@ -49,19 +49,35 @@ func needTold(t testing.TB, c core.Conn) {
 	}
 }
 
+// transports are the ways to a socket that this system has.
+var transports = map[string]native.Options{
+	"usual":    {Workers: 1},
+	"portable": {Workers: 1, Portable: true},
+}
+
+// transport is one of them, in a test.
+type transport native.Options
+
+// each runs f with every transport.
+func each(t *testing.T, f func(t *testing.T, way transport)) {
+	for name, o := range transports {
+		t.Run(name, func(t *testing.T) { f(t, transport(o)) })
+	}
+}
+
 // listen opens addr, which takes one Conn, and closes it when the test ends.
-func listen(t testing.TB, addr string) core.Conn {
+func (way transport) listen(t testing.TB, addr string) core.Conn {
 	t.Helper()
-	conns := listenAll(t, addr)
+	conns := way.listenAll(t, addr)
 	if len(conns) != 1 {
 		t.Fatalf("Listen(%q) returned %d Conns, want 1", addr, len(conns))
 	}
 	return conns[0]
 }
 
-func listenAll(t testing.TB, addr string) []core.Conn {
+func (way transport) listenAll(t testing.TB, addr string) []core.Conn {
 	t.Helper()
-	conns, err := native.Listen(addr, native.Options{})
+	conns, err := native.Listen(addr, native.Options(way))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +87,17 @@ func listenAll(t testing.TB, addr string) []core.Conn {
 		}
 	})
 	return conns
+}
+
+// listen opens addr with the usual transport and one worker.
+func listen(t testing.TB, addr string) core.Conn {
+	t.Helper()
+	return transport{Workers: 1}.listen(t, addr)
+}
+
+func listenAll(t testing.TB, addr string) []core.Conn {
+	t.Helper()
+	return transport{Workers: 1}.listenAll(t, addr)
 }
 
 // serve answers on c until the test ends, with what answer returns for each message; nil is silence.

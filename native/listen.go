@@ -22,6 +22,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
+	"time"
 
 	"github.com/retort-udp/retort/core"
 )
@@ -35,13 +37,64 @@ type Options struct {
 
 	// WriteBuffer is the same for replies that wait to be sent.
 	WriteBuffer int
+
+	// Workers is how many sockets share each address, for a worker each. The kernel spreads peers over
+	// them, and keeps each peer on one. 0 is one for each processor that Go uses on Linux, and 1 on
+	// other systems, which cannot spread them: more is an error there.
+	Workers int
+
+	// BusyPoll is how long a Conn looks again and again for a datagram before it sleeps until one comes:
+	// some tens of microseconds take as much from the latency of a lone request, and cost a processor.
+	// It gives that up for a while when there are no datagrams. 0 is not at all; Linux only.
+	BusyPoll time.Duration
+
+	// GSO has the kernel cut and join datagrams. Linux only.
+	GSO GSO
+
+	// Portable has Linux use the transport of the other systems, one datagram a system call, so that
+	// the two can be compared. It has neither BusyPoll nor GSO.
+	Portable bool
 }
+
+// GSO says whether the kernel cuts runs of equal replies to one peer into datagrams as it sends them, and
+// joins such runs as it receives them: UDP_SEGMENT and UDP_GRO of udp(7). That is much faster for bursts,
+// and some kernels corrupt them without a word, which cannot be detected.
+type GSO int
+
+// The settings of GSO.
+const (
+	GSOOff  GSO = iota // the default
+	GSOAuto            // on loopback addresses, if the kernel can
+	GSOOn              // everywhere; an error if the kernel cannot
+)
+
+const (
+	maxWorkers  = 1024                  // more are asked for by mistake
+	maxBusyPoll = 10 * time.Millisecond // a processor does nothing else for so long
+)
 
 // maxBuffer is the largest buffer that may be asked for. Kernels count in a signed 32-bit number, and
 // Linux doubles it.
 const maxBuffer = 1<<30 - 1
 
+// check fills in the number of workers and returns what is wrong with o.
 func (o *Options) check() error {
+	if o.Workers == 0 {
+		o.Workers = defaultWorkers()
+	}
+	switch {
+	case o.Workers < 0 || o.Workers > maxWorkers:
+		return fmt.Errorf("%d workers are out of range 1 to %d", o.Workers, maxWorkers)
+	case o.Workers > 1 && !balances:
+		return fmt.Errorf("%d workers: %s cannot spread the peers of one address over several sockets; use 1",
+			o.Workers, runtime.GOOS)
+	case o.BusyPoll < 0 || o.BusyPoll > maxBusyPoll:
+		return fmt.Errorf("busy polling for %v is out of range 0 to %v", o.BusyPoll, maxBusyPoll)
+	case o.BusyPoll > 0 && (!batches || o.Portable):
+		return errors.New("busy polling needs the transport of Linux")
+	case o.GSO != GSOOff && (!batches || o.Portable):
+		return errors.New("GSO needs the transport of Linux")
+	}
 	for _, b := range []struct {
 		name string
 		size int
@@ -78,7 +131,7 @@ func Listen(addr string, o Options) ([]core.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", addr, err)
 	}
-	return gather(open(networkOf(ip), netip.AddrPortFrom(ip, port), o))
+	return open(networkOf(ip), netip.AddrPortFrom(ip, port), o)
 }
 
 // ListenAll is Listen for several addresses: it opens all of them, or none and returns an error.
@@ -102,19 +155,11 @@ func closeAll(conns []core.Conn) error {
 	return all
 }
 
-// gather makes what open returns what Listen returns.
-func gather(c *portable, err error) ([]core.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
-	return []core.Conn{c}, nil
-}
-
 // listenBoth listens on every address of both families. Where a socket of both families can tell the
 // address that an IPv4 datagram was sent to, or nothing can, it opens one of those.
 func listenBoth(port uint16, o Options) ([]core.Conn, error) {
 	if oneSocketForBoth {
-		return gather(open("udp", netip.AddrPortFrom(netip.IPv6Unspecified(), port), o))
+		return open("udp", netip.AddrPortFrom(netip.IPv6Unspecified(), port), o)
 	}
 	return listenSplit(port, o)
 }
@@ -132,44 +177,83 @@ func listenSplit(port uint16, o Options) ([]core.Conn, error) {
 		}
 		chosen := port
 		if err4 == nil {
-			chosen = four.LocalAddr().Port()
+			chosen = four[0].LocalAddr().Port()
 		}
 		six, err6 := open("udp6", netip.AddrPortFrom(netip.IPv6Unspecified(), chosen), o)
 		switch {
 		case err4 == nil && err6 == nil:
-			return []core.Conn{four, six}, nil
+			return append(four, six...), nil
 		case err6 == nil:
-			return []core.Conn{six}, nil
+			return six, nil
 		case err4 != nil:
 			return nil, errors.Join(err4, err6)
 		case lacksFamily(err6):
-			return []core.Conn{four}, nil
+			return four, nil
 		}
-		err := errors.Join(err6, four.Close())
+		err := errors.Join(err6, closeAll(four))
 		if port != 0 || !isInUse(err6) || attempt == attempts {
 			return nil, err
 		}
 	}
 }
 
-// open opens a socket of one of the networks "udp4", "udp6" and, for both families at once, "udp".
-func open(network string, at netip.AddrPort, o Options) (*portable, error) {
+// open opens the sockets of an address, in one of the networks "udp4", "udp6" and, for both families at
+// once, "udp". The first is bound as if it were the only one, so that a second server on the port is
+// refused, and lets itself be joined only then.
+func open(network string, at netip.AddrPort, o Options) (conns []core.Conn, err error) {
+	first, told, err := openSocket(network, at, o, false)
+	if err != nil {
+		return nil, err
+	}
+	sockets := []*net.UDPConn{first}
+	defer func() {
+		if err != nil {
+			for _, s := range sockets {
+				err = errors.Join(err, s.Close())
+			}
+		}
+	}()
+	local := localAddr(first)
+	if o.Workers > 1 {
+		if err := withDescriptor(first, share); err != nil {
+			return nil, fmt.Errorf("listen on %v: %w", local, err)
+		}
+	}
+	for len(sockets) < o.Workers {
+		next, _, err := openSocket(network, netip.AddrPortFrom(at.Addr(), local.Port()), o, true)
+		if err != nil {
+			return nil, err
+		}
+		sockets = append(sockets, next)
+	}
+	for i, s := range sockets {
+		c, err := newConn(s, local, told, i > 0, o)
+		if err != nil {
+			return nil, fmt.Errorf("listen on %v: %w", local, err)
+		}
+		conns = append(conns, c)
+	}
+	return conns, nil
+}
+
+// openSocket opens one socket. Shared says that it joins another at its address. Told says that the kernel
+// will tell the address that each datagram is sent to.
+func openSocket(network string, at netip.AddrPort, o Options, shared bool) (_ *net.UDPConn, told bool, err error) {
 	wildcard := at.Addr().IsUnspecified()
 	address := at.String()
 	if network == "udp" {
 		address = fmt.Sprintf(":%d", at.Port()) // net takes "[::]" for IPv6, whether the host has it or not
 	}
-	var told bool
-	config := net.ListenConfig{Control: control(wildcard, &told)}
+	config := net.ListenConfig{Control: control(wildcard, shared, &told)}
 	packets, err := config.ListenPacket(context.Background(), network, address)
 	if err != nil {
-		return nil, listenError(at, err)
+		return nil, false, listenError(at, err)
 	}
 	c := packets.(*net.UDPConn)
 	if err := setBuffers(c, o); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %v: %w", at, err), c.Close())
+		return nil, false, errors.Join(fmt.Errorf("listen on %v: %w", at, err), c.Close())
 	}
-	return newPortable(newSocket(c), localAddr(c), told), nil
+	return c, told, nil
 }
 
 // listenError says what failed and what to do about it.

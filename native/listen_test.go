@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/native"
@@ -86,6 +87,24 @@ func TestListenOptionErrors(t *testing.T) {
 		_, err := native.Listen("127.0.0.1:0", o)
 		if err == nil || !strings.Contains(err.Error(), "is out of range 0 to 1073741823") {
 			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	for says, o := range map[string]native.Options{
+		"-1 workers are out of range 1 to 1024":   {Workers: -1},
+		"1025 workers are out of range 1 to 1024": {Workers: 1025},
+		"-1ns is out of range 0 to 10ms":          {BusyPoll: -1},
+		"1s is out of range 0 to 10ms":            {BusyPoll: time.Second},
+		"busy polling needs the transport":        {BusyPoll: time.Microsecond, Portable: true},
+		"GSO needs the transport":                 {GSO: native.GSOOn, Portable: true},
+	} {
+		if _, err := native.Listen("127.0.0.1:0", o); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%+v: %v, want it to say %q", o, err, says)
+		}
+	}
+	if runtime.GOOS != "linux" {
+		_, err := native.Listen("127.0.0.1:0", native.Options{Workers: 2})
+		if err == nil || !strings.Contains(err.Error(), "cannot spread the peers") {
+			t.Errorf("two workers: %v", err)
 		}
 	}
 }
@@ -223,7 +242,7 @@ func TestIPv4WildcardIsIPv4Only(t *testing.T) {
 }
 
 func TestListenAll(t *testing.T) {
-	conns, err := native.ListenAll([]string{"127.0.0.1:0", "localhost:0", "0.0.0.0:0"}, native.Options{})
+	conns, err := native.ListenAll([]string{"127.0.0.1:0", "localhost:0", "0.0.0.0:0"}, native.Options{Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,312 @@
+package native_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/native"
+)
+
+// What waits comes in batches, in order, and More says whether a batch was full.
+func TestBatches(t *testing.T) {
+	c := listen(t, "127.0.0.1:0")
+	p := newPeer(t, "127.0.0.1")
+	const n = 2*native.BatchSize + 3
+	for i := range n {
+		p.send(c.LocalAddr(), fmt.Append(nil, i))
+	}
+	b := core.NewBatch()
+	next := 0
+	for _, want := range []int{native.BatchSize, native.BatchSize, 3} {
+		if err := c.Receive(b); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.Messages) != want || b.More != (want == native.BatchSize) {
+			t.Fatalf("a batch of %d messages, More %v; want %d", len(b.Messages), b.More, want)
+		}
+		for i, m := range b.Messages {
+			if string(m.Data) != fmt.Sprint(next) || m.From != p.addr() {
+				t.Fatalf("message %d is %q from %v, want %d", i, m.Data, m.From, next)
+			}
+			b.Answer(i, m.Data)
+			next++
+		}
+		if err := c.Send(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		if got, _ := p.receive(); string(got) != fmt.Sprint(i) {
+			t.Fatalf("reply %d is %q", i, got)
+		}
+	}
+}
+
+// More replies than fit one system call, good and bad ones mixed: the bad cost themselves only.
+func TestBadRepliesAmongMany(t *testing.T) {
+	c := listen(t, "127.0.0.1:0")
+	p := newPeer(t, "127.0.0.1")
+	b := core.NewBatch()
+	b.Messages = []core.Message{
+		{From: p.addr(), To: c.LocalAddr()},
+		{From: netip.MustParseAddrPort("127.0.0.1:0"), To: c.LocalAddr()},
+	}
+	var want core.Losses
+	const n = 3 * native.BatchSize
+	for i := range n {
+		b.Answer(0, fmt.Append(nil, i))
+		switch {
+		case i%7 == 0:
+			b.Answer(1, []byte("to port 0"))
+			want.Unsent++
+		case i == 100:
+			b.Answer(0, make([]byte, core.MaxPayload4+1))
+			want.TooLong++
+		}
+	}
+	if err := c.Send(b); err != nil {
+		t.Fatal(err)
+	}
+	if b.Losses != want {
+		t.Errorf("lost %+v, want %+v", b.Losses, want)
+	}
+	for i := range n {
+		if got, _ := p.receive(); string(got) != fmt.Sprint(i) {
+			t.Fatalf("reply %d is %q", i, got)
+		}
+	}
+}
+
+// What the kernel drops because the buffer is full is counted exactly.
+func TestKernelDropsAreCounted(t *testing.T) {
+	c := listen(t, "127.0.0.1:0")
+	defer time.AfterFunc(patience, c.Interrupt).Stop() // rather than wait for what was lost
+	p := newPeer(t, "127.0.0.1")
+	b := core.NewBatch()
+	sent, received := 0, 0
+	for range 3 {
+		for range 2000 {
+			p.send(c.LocalAddr(), pattern(1000))
+			sent++
+		}
+		for more := true; more; more = b.More {
+			if err := c.Receive(b); err != nil {
+				t.Fatal(err)
+			}
+			received += len(b.Messages)
+		}
+	}
+	// The count comes with a datagram that arrives after the drop.
+	p.send(c.LocalAddr(), []byte("last"))
+	receiveOne(t, c, b)
+	if lost := uint64(sent - received); lost == 0 || b.Losses.Kernel != lost {
+		t.Errorf("%d of %d datagrams were lost, and %d counted", lost, sent, b.Losses.Kernel)
+	}
+}
+
+// Peers are spread over the workers of an address, each to one of them, and a second server is refused.
+func TestWorkersShareAnAddress(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0", ":0"} {
+		t.Run(addr, func(t *testing.T) {
+			const workers, peers = 3, 60
+			conns := transport{Workers: workers}.listenAll(t, addr)
+			if len(conns) != workers {
+				t.Fatalf("%d Conns, want %d", len(conns), workers)
+			}
+			for i, c := range conns {
+				if c.LocalAddr() != conns[0].LocalAddr() {
+					t.Errorf("worker %d is at %v, not at %v", i, c.LocalAddr(), conns[0].LocalAddr())
+				}
+				serve(t, c, func(*core.Message) []byte { return []byte{byte(i)} })
+			}
+			to, busy := at("127.0.0.1", conns[0]), make(map[byte]int)
+			for range peers {
+				p := newPeer(t, "127.0.0.1")
+				p.send(to, []byte("a"))
+				first, _ := p.receive()
+				worker := first[0]
+				busy[worker]++
+				for range 5 {
+					p.send(to, []byte("b"))
+					if again, _ := p.receive(); again[0] != worker {
+						t.Errorf("a peer of worker %d was answered by %d", worker, again[0])
+					}
+				}
+			}
+			if len(busy) != workers {
+				t.Errorf("%d peers went to workers %v", peers, busy)
+			}
+			for _, o := range []native.Options{{}, {Workers: 1}, {Workers: 1, Portable: true}} {
+				if _, err := native.Listen(conns[0].LocalAddr().String(), o); !errors.Is(err, syscall.EADDRINUSE) {
+					t.Errorf("a second server with %+v: %v", o, err)
+				}
+			}
+		})
+	}
+}
+
+// The kernel gives each worker of an address a copy of what is broadcast to it. One of them takes it.
+func TestBroadcastIsReceivedOnce(t *testing.T) {
+	for _, way := range []transport{{Workers: 3}, {Workers: 3, Portable: true}} {
+		conns := way.listenAll(t, "0.0.0.0:0")
+		got := make(chan string, 100)
+		for _, c := range conns {
+			serve(t, c, func(m *core.Message) []byte {
+				got <- string(m.Data)
+				return nil
+			})
+		}
+		p := newPeer(t, "127.0.0.1")
+		p.send(at("127.255.255.255", conns[0]), []byte("anyone?"))
+		for range 20 { // which reach every worker, behind their copies
+			q := newPeer(t, "127.0.0.1")
+			q.send(at("127.0.0.1", conns[0]), []byte("you"))
+		}
+		seen := make(map[string]int)
+		for range 21 {
+			seen[<-got]++
+		}
+		if seen["anyone?"] != 1 || seen["you"] != 20 || len(got) != 0 {
+			t.Errorf("with %+v: %v, and %d more", way, seen, len(got))
+		}
+	}
+}
+
+func TestBusyPoll(t *testing.T) {
+	c := transport{Workers: 1, BusyPoll: 50 * time.Microsecond}.listen(t, "127.0.0.1:0")
+	serve(t, c, echo) // and Interrupt ends it, with the test
+	p := newPeer(t, "127.0.0.1")
+	for i := range 1000 {
+		want := fmt.Sprint(i)
+		p.send(c.LocalAddr(), []byte(want))
+		if got, _ := p.receive(); string(got) != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// Whatever the kernel cuts and joins, every request of every peer is answered once, byte for byte and in the
+// order of its peer; also when the kernel turns out not to be able to, in the middle.
+func TestOffload(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		gso    native.GSO
+		hobble bool
+	}{
+		{"off", native.GSOOff, false},
+		{"auto", native.GSOAuto, false},
+		{"on", native.GSOOn, false},
+		{"on, and refused", native.GSOOn, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			conns, err := native.Listen("127.0.0.1:0", native.Options{Workers: 1, GSO: tt.gso})
+			if err != nil {
+				t.Skipf("this kernel: %v", err)
+			}
+			c := conns[0]
+			defer c.Close()
+			defer time.AfterFunc(patience, c.Interrupt).Stop() // rather than wait for what was lost
+			rng := rand.New(rand.NewPCG(1, 2))
+			var peers []*peer
+			for range 4 {
+				peers = append(peers, newPeer(t, "127.0.0.1"))
+			}
+			b := core.NewBatch()
+			if tt.hobble {
+				askTooMuch(t, c, b, peers[0])
+			}
+			for round := range 60 {
+				want := make([][][]byte, len(peers))
+				total := 0
+				for range 1 + rng.IntN(6) { // runs of one size, so that there is something to join and cut
+					who, size := rng.IntN(len(peers)), []int{0, 1, 26, 26, 26, 700, 1400}[rng.IntN(7)]
+					for i := range 1 + rng.IntN(12) {
+						data := pattern(size)
+						if size > 0 {
+							data[0] = byte(i)
+						}
+						want[who] = append(want[who], data)
+						peers[who].send(c.LocalAddr(), data)
+						total++
+					}
+				}
+				for answered := 0; answered < total; {
+					if err := c.Receive(b); err != nil {
+						t.Fatal(err)
+					}
+					answered += echoSegments(t, c, b)
+				}
+				for i, p := range peers {
+					for j, w := range want[i] {
+						if got, _ := p.receive(); !bytes.Equal(got, w) {
+							t.Fatalf("round %d, peer %d, reply %d: %d bytes, want %d", round, i, j, len(got), len(w))
+						}
+					}
+				}
+			}
+			if b.Losses != (core.Losses{}) {
+				t.Errorf("lost %+v", b.Losses)
+			}
+			if cuts := native.Cuts(c); cuts != (tt.gso != native.GSOOff && !tt.hobble) {
+				t.Errorf("at the end it cuts: %v", cuts)
+			}
+		})
+	}
+}
+
+// askTooMuch makes the kernel refuse to cut. The replies arrive all the same.
+func askTooMuch(t *testing.T, c core.Conn, b *core.Batch, p *peer) {
+	t.Helper()
+	native.CutTooMuch(c)
+	b.Messages = []core.Message{{From: p.addr(), To: c.LocalAddr()}}
+	const n = 250 // more than any kernel cuts
+	for i := range n {
+		b.Answer(0, []byte{byte(i)})
+	}
+	sendAll(t, c, b)
+	for i := range n {
+		if got, _ := p.receive(); len(got) != 1 || got[0] != byte(i) {
+			t.Fatalf("reply %d is %v", i, got)
+		}
+	}
+}
+
+// echoSegments answers every datagram of b with itself and returns how many there were.
+func echoSegments(t *testing.T, c core.Conn, b *core.Batch) (n int) {
+	t.Helper()
+	for i, m := range b.Messages {
+		size := m.Segment
+		if size == 0 {
+			size = max(len(m.Data), 1)
+		}
+		parts := slices.Collect(slices.Chunk(m.Data, size))
+		if len(m.Data) == 0 {
+			parts = [][]byte{nil}
+		}
+		for _, part := range parts {
+			if b.Room(len(part)) == nil {
+				sendAll(t, c, b)
+			}
+			b.Answer(i, part)
+			n++
+		}
+	}
+	sendAll(t, c, b)
+	return n
+}
+
+func sendAll(t *testing.T, c core.Conn, b *core.Batch) {
+	t.Helper()
+	if err := c.Send(b); err != nil {
+		t.Fatal(err)
+	}
+	b.Clear()
+}

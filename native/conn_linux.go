@@ -1,0 +1,124 @@
+package native
+
+// The fast transport of Linux: many datagrams for one system call.
+//
+// recvmmsg(2) and sendmmsg(2) are called raw, on the non-blocking socket of a net.UDPConn whose poller
+// waits when there is nothing to do. Raw means that Go's scheduler is not told, which is right for calls
+// that never block: telling it costs some ten thousand context switches a second on one core, against some
+// hundreds.
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/retort-udp/retort/core"
+)
+
+// batchSize is how many datagrams are received, and replies sent, with one system call. Throughput grows
+// up to about 16 of them and is flat from there; the rest is for bursts.
+const batchSize = 64
+
+// batched is a core.Conn.
+type batched struct {
+	conn  *net.UDPConn
+	raw   syscall.RawConn
+	local netip.AddrPort
+	six   bool // the socket's family is IPv6, which takes IPv4 addresses in their mapped form
+	group bool // local is a broadcast or multicast address itself
+	told  bool // the kernel tells the address that each datagram was sent to
+
+	offload offload
+	destinations
+	receiver
+	sender
+}
+
+var _ core.Conn = (*batched)(nil)
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	header unix.Msghdr
+	length uint32 // what was received or sent, as the kernel tells it
+}
+
+// What Options may ask for on Linux.
+const (
+	balances = true // several sockets can share an address
+	batches  = true // there is this transport
+)
+
+func defaultWorkers() int { return runtime.GOMAXPROCS(0) }
+
+// share lets other sockets of this user join the one at its address: SO_REUSEPORT of socket(7).
+func share(fd uintptr) error {
+	return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+}
+
+// newConn returns a Conn on a socket that is bound to local. Told says that the socket was prepared by
+// enablePktinfo; shared, that it joined another one.
+func newConn(conn *net.UDPConn, local netip.AddrPort, told, shared bool, o Options) (core.Conn, error) {
+	if o.Portable {
+		c := newPortable(newSocket(conn), local, told)
+		c.shared = shared
+		return c, nil
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	c := &batched{conn: conn, raw: raw, local: local, told: told}
+	c.port = local.Port()
+	c.group = c.isGroup(local.Addr())
+	c.shared = shared
+	if err := withDescriptor(conn, func(fd uintptr) error { return c.prepare(int(fd), o) }); err != nil {
+		return nil, err
+	}
+	c.prepareReceiver(o.BusyPoll)
+	c.prepareSender()
+	c.tryReceive, c.trySend = c.receiveNow, c.sendNow
+	return c, nil
+}
+
+// prepare asks the kernel for what the Conn needs.
+func (c *batched) prepare(fd int, o Options) error {
+	family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return err
+	}
+	c.six = family == unix.AF_INET6
+	// With each datagram the kernel tells how many it has dropped so far, once it has dropped one.
+	// Where it cannot, they are not counted.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	return c.offload.prepare(fd, o.GSO, c.local.Addr())
+}
+
+// LocalAddr implements core.Conn.
+func (c *batched) LocalAddr() netip.AddrPort { return c.local }
+
+// Close implements core.Conn.
+func (c *batched) Close() error { return c.conn.Close() }
+
+// Interrupt implements core.Conn, as portable does.
+func (c *batched) Interrupt() { _ = c.conn.SetReadDeadline(longAgo()) }
+
+// mmsg makes one of the two system calls on messages.
+func mmsg(call, fd uintptr, messages []mmsghdr) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)),
+			unix.MSG_DONTWAIT, 0, 0)
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+}
+
+// socketError says what failed, as the portable Conn does.
+func (c *batched) socketError(what string, err error) error {
+	return fmt.Errorf("%s on %v: %w", what, c.local, bare(err))
+}

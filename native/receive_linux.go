@@ -1,0 +1,171 @@
+package native
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/retort-udp/retort/core"
+)
+
+// slotSize is the room of one datagram, or of those that UDP_GRO puts together. It is a little more than
+// 64 KiB, and an odd number of cache lines: the beginnings of the slots, which are all that short datagrams
+// touch, then do not compete for the same sets of a cache.
+const slotSize = 1027 * 64
+
+// controlSlot has room for what the kernel says beside a datagram: two kinds of pktinfo, its count of
+// drops, and the size of segments.
+const controlSlot = 128
+
+// receiver is the part of a batched Conn that receives.
+type receiver struct {
+	in        [batchSize]mmsghdr
+	inName    [batchSize][unix.SizeofSockaddrInet6]byte
+	inBuffer  [batchSize]unix.Iovec
+	inControl [batchSize][controlSlot]byte
+	inMemory  []byte // batchSize slots
+
+	tryReceive func(fd uintptr) bool // receiveNow, made once
+	spin       spin
+	received   int           // by the last call
+	failed     syscall.Errno // of the last call
+	failures   int           // one behind the other
+	dropped    uint32        // by the kernel, until the last datagram that told it
+}
+
+func (r *receiver) prepareReceiver(busyPoll time.Duration) {
+	r.inMemory = make([]byte, batchSize*slotSize)
+	r.spin.longest = busyPoll
+	for i := range r.in {
+		r.inBuffer[i].Base = &r.inMemory[i*slotSize]
+		r.inBuffer[i].SetLen(slotSize)
+		h := &r.in[i].header
+		h.Iov = &r.inBuffer[i]
+		h.SetIovlen(1)
+		h.Name = &r.inName[i][0]
+		h.Control = &r.inControl[i][0]
+		r.ready(h)
+	}
+}
+
+// ready sets what the kernel overwrites.
+func (r *receiver) ready(h *unix.Msghdr) {
+	h.Namelen = unix.SizeofSockaddrInet6
+	h.SetControllen(controlSlot)
+	h.Flags = 0
+}
+
+// Receive implements core.Conn.
+func (c *batched) Receive(b *core.Batch) error {
+	b.Messages, b.More = b.Messages[:0], false
+	b.Clear()
+	for {
+		switch err := c.raw.Read(c.tryReceive); {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return core.ErrInterrupted
+		case err != nil:
+			return c.socketError("receive", err)
+		case c.failed != 0:
+			if err := c.endure(c.failed); err != nil {
+				return c.socketError("receive", err)
+			}
+			continue
+		}
+		c.failures = 0
+		b.Time = time.Now()
+		b.More = c.received == batchSize
+		for i := range c.received {
+			c.take(b, i)
+		}
+		if len(b.Messages) > 0 {
+			return nil
+		}
+	}
+}
+
+// receiveNow receives what is there. It returns false, for the poller to wait, when that is nothing.
+func (c *batched) receiveNow(fd uintptr) bool {
+	c.received, c.failed = mmsg(unix.SYS_RECVMMSG, fd, c.in[:])
+	if c.failed == unix.EAGAIN && c.spin.worthIt() {
+		began := time.Now()
+		for c.failed == unix.EAGAIN && time.Since(began) < c.spin.limit {
+			c.received, c.failed = mmsg(unix.SYS_RECVMMSG, fd, c.in[:])
+		}
+		c.spin.ended(c.failed != unix.EAGAIN)
+	}
+	return c.failed != unix.EAGAIN
+}
+
+// endure returns nil for an error that belongs to one datagram.
+func (c *batched) endure(errno syscall.Errno) error {
+	switch causeOfErrno(errno) {
+	case refused, unreachable, tooLong, noBuffer, forbidden, again:
+		c.failures++
+		if c.failures > patience {
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	}
+	return errno
+}
+
+// take appends the message in slot i to b, and makes the slot ready again.
+func (c *batched) take(b *core.Batch, i int) {
+	h, n := &c.in[i].header, int(c.in[i].length)
+	flags, control := h.Flags, c.inControl[i][:h.Controllen]
+	from := c.peer(&c.inName[i])
+	c.ready(h)
+	m := core.Message{Data: c.inMemory[i*slotSize:][:n:n], From: from, To: c.local, Group: c.group}
+	if len(control) > 0 {
+		c.readControl(b, &m, control)
+	}
+	if flags&truncationFlags != 0 {
+		b.Losses.Truncated++
+		return
+	}
+	if m.Group && c.shared {
+		return
+	}
+	b.Messages = append(b.Messages, m)
+}
+
+// peer reads a struct sockaddr_in or sockaddr_in6.
+func (c *batched) peer(name *[unix.SizeofSockaddrInet6]byte) netip.AddrPort {
+	port := binary.BigEndian.Uint16(name[2:])
+	if binary.NativeEndian.Uint16(name[:]) == unix.AF_INET {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(name[4:8])), port)
+	}
+	ip := netip.AddrFrom16([16]byte(name[8:24])).Unmap()
+	if scope := binary.NativeEndian.Uint32(name[24:]); scope != 0 && ip.Is6() {
+		ip = ip.WithZone(c.zones.name(scope))
+	}
+	return netip.AddrPortFrom(ip, port)
+}
+
+// readControl takes what the kernel says about m: where it was sent to, how it is cut, what was dropped.
+func (c *batched) readControl(b *core.Batch, m *core.Message, control []byte) {
+	if c.told {
+		c.setTo(m, parsePktinfo(control), b.Time)
+	}
+	for {
+		level, kind, data, rest, ok := nextControl(control)
+		switch {
+		case !ok:
+			return
+		case level == unix.SOL_SOCKET && kind == unix.SO_RXQ_OVFL && len(data) >= 4:
+			dropped := binary.NativeEndian.Uint32(data)
+			b.Losses.Kernel += uint64(dropped - c.dropped) // in 32 bits, which may have wrapped
+			c.dropped = dropped
+		case level == unix.SOL_UDP && kind == unix.UDP_GRO && len(data) >= 4:
+			if segment := int(binary.NativeEndian.Uint32(data)); segment > 0 && segment < len(m.Data) {
+				m.Segment = segment
+			}
+		}
+		control = rest
+	}
+}
