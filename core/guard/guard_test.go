@@ -3,6 +3,7 @@ package guard_test
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
@@ -60,27 +61,106 @@ func TestAdmit(t *testing.T) {
 		for _, a := range local {
 			policy.Local = append(policy.Local, netip.MustParseAddr(a))
 		}
-		g := guard.New(policy, netip.MustParseAddrPort(tt.listening))
+		w := newWorker(t, policy, silent, tt.listening)
 		d := &core.Datagram{From: netip.MustParseAddrPort(tt.from), To: netip.MustParseAddrPort(tt.to)}
-		if got := g.Admit(d, silent); got != tt.want {
+		if _, got := w.Admit(d, false); got != tt.want {
 			t.Errorf("listening on %s, from %s to %s: %v, want %v", tt.listening, tt.from, tt.to, got, tt.want)
 		}
 	}
 }
 
 func TestOwnAddressOfAnyListener(t *testing.T) {
+	w := newWorker(t, nil, silent, "127.0.0.1:1060", "[::1]:2060")
 	first, second := netip.MustParseAddrPort("127.0.0.1:1060"), netip.MustParseAddrPort("[::1]:2060")
-	g := guard.New(nil, first, second)
-	if v := g.Admit(&core.Datagram{From: second, To: first}, silent); v != guard.Own {
+	if _, v := w.Admit(&core.Datagram{From: second, To: first}, false); v != guard.Own {
 		t.Errorf("the second listener, talking to the first: %v", v)
 	}
 }
 
+// Datagrams to a broadcast or multicast address are not answered unless the operator says so.
+func TestGroup(t *testing.T) {
+	d := &core.Datagram{From: netip.MustParseAddrPort("192.0.2.7:40000"), To: netip.MustParseAddrPort("192.0.2.255:1060")}
+	for _, answer := range []bool{false, true} {
+		w := newWorker(t, &guard.Policy{AnswerGroup: answer}, silent, "0.0.0.0:1060")
+		if _, v := w.Admit(d, false); v != guard.Admit {
+			t.Errorf("to one host: %v", v)
+		}
+		want := guard.Group
+		if answer {
+			want = guard.Admit
+		}
+		if _, v := w.Admit(d, true); v != want {
+			t.Errorf("to a group, answered %v: %v, want %v", answer, v, want)
+		}
+	}
+}
+
+// wrapper is a Handler around another.
+type wrapper struct{ core.Handler }
+
+func (w wrapper) Unwrap() core.Handler { return w.Handler }
+
 func TestAnswersAreNotAnswered(t *testing.T) {
-	g := guard.New(nil, netip.MustParseAddrPort("127.0.0.1:1060"))
 	d := &core.Datagram{From: netip.MustParseAddrPort("127.0.0.1:40000"), To: netip.MustParseAddrPort("127.0.0.1:1060")}
-	if v := g.Admit(d, answersOnly{silent}); v != guard.Response {
-		t.Errorf("%v", v)
+	swap := new(core.Swap)
+	for _, tt := range []struct {
+		name    string
+		handler core.Handler
+		want    guard.Verdict
+	}{
+		{"a classifier", answersOnly{silent}, guard.Response},
+		{"none", silent, guard.Admit},
+		{"a classifier, wrapped", wrapper{answersOnly{silent}}, guard.Response},
+		{"none, wrapped", wrapper{silent}, guard.Admit},
+		{"a classifier that finds questions", questions{silent}, guard.Admit},
+		{"nothing yet", swap, guard.Admit},
+	} {
+		w := newWorker(t, nil, tt.handler, "127.0.0.1:1060")
+		if _, v := w.Admit(d, false); v != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, v, tt.want)
+		}
+	}
+
+	// The handler may change while it serves.
+	instance, err := swap.ForWorker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(t, nil, instance, "127.0.0.1:1060")
+	for _, step := range []struct {
+		handler core.Handler
+		want    guard.Verdict
+	}{{silent, guard.Admit}, {answersOnly{silent}, guard.Response}, {silent, guard.Admit}} {
+		if err := swap.Set(step.handler); err != nil {
+			t.Fatal(err)
+		}
+		if _, v := w.Admit(d, false); v != step.want {
+			t.Errorf("after a swap to %T: %v, want %v", step.handler, v, step.want)
+		}
+	}
+}
+
+func TestPrefix(t *testing.T) {
+	for _, tt := range []struct {
+		policy guard.Policy
+		addr   netip.Addr
+		want   string
+	}{
+		{guard.Policy{}, netip.MustParseAddr("192.0.2.7"), "192.0.2.0/24"},
+		{guard.Policy{}, netip.MustParseAddr("::ffff:192.0.2.7"), "192.0.2.0/24"},
+		{guard.Policy{}, netip.MustParseAddr("2001:db8:1:2345::7"), "2001:db8:1:2300::/56"},
+		{guard.Policy{}, netip.MustParseAddr("fe80::1%eth0"), "fe80::/56"},
+		{guard.Policy{Prefix4: 32, Prefix6: 64}, netip.MustParseAddr("192.0.2.7"), "192.0.2.7/32"},
+		{guard.Policy{Prefix4: 32, Prefix6: 64}, netip.MustParseAddr("2001:db8:1:2345::7"), "2001:db8:1:2345::/64"},
+		{guard.Policy{}, netip.Addr{}, "invalid Prefix"},
+	} {
+		g, err := guard.New(&tt.policy, public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.Prefix(tt.addr).String(); got != tt.want {
+			t.Errorf("%v is in %s, want %s", tt.addr, got, tt.want)
+		}
 	}
 }
 
@@ -98,23 +178,30 @@ func TestVerdictsHaveNames(t *testing.T) {
 	}
 }
 
-func TestAdmitAllocatesNothing(t *testing.T) {
-	g := guard.New(nil, netip.MustParseAddrPort("[::]:1060"))
-	for _, from := range []string{"192.0.2.1:40000", "[2001:db8::1]:1060", "[fe80::1%eth0]:1060"} {
-		d := &core.Datagram{From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort("[2001:db8::2]:1060")}
-		if n := testing.AllocsPerRun(100, func() { g.Admit(d, silent) }); n != 0 {
-			t.Errorf("from %s: %v allocations", from, n)
-		}
+// Ports above those of clients can be a service's too.
+func TestSuspiciousPorts(t *testing.T) {
+	p := &guard.Policy{
+		LowPortExchanges: 1, ClientPortExchanges: 3, ClientPorts: 1024, ServicePorts: []uint16{50_000}, RateLimit: guard.Off,
 	}
-}
-
-func BenchmarkAdmit(b *testing.B) {
-	g := guard.New(nil, netip.MustParseAddrPort("127.0.0.1:1060"))
-	d := &core.Datagram{From: netip.MustParseAddrPort("127.0.0.1:40000"), To: netip.MustParseAddrPort("127.0.0.1:1060")}
-	b.ReportAllocs()
-	for b.Loop() {
-		if g.Admit(d, silent) != guard.Admit {
-			b.Fatal("refused")
+	for port, want := range map[uint16]int{
+		7: 1, 1023: 1, 1024: 3, 2000: 3, 60_000: 3,
+		1900: 1, 5353: 1, 11211: 1, // known
+		50_000: 1, // said to be one
+		1060:   1, // ours
+	} {
+		w := newWorker(t, p, silent, public.String())
+		d := &core.Datagram{From: netip.AddrPortFrom(public.Addr().Next(), port), To: public}
+		lived := 0
+		for {
+			w.Begin(epoch.Add(time.Duration(lived) * time.Millisecond))
+			w.Admit(d, false)
+			if !w.Replied(nil, []byte("reply")) {
+				break
+			}
+			lived++
+		}
+		if lived != want {
+			t.Errorf("a peer on port %d has %d exchanges, want %d", port, lived, want)
 		}
 	}
 }

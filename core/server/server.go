@@ -117,7 +117,10 @@ func (s *Server) hire(conns []core.Conn) (workers []*worker, err error) {
 	for i, c := range conns {
 		addresses[i] = c.LocalAddr()
 	}
-	shield := guard.New(s.Guard, addresses...)
+	shield, err := guard.New(s.Guard, addresses...)
+	if err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
 	for _, c := range conns {
 		handler := s.Handler
 		if p, ok := handler.(core.PerWorker); ok {
@@ -130,6 +133,7 @@ func (s *Server) hire(conns []core.Conn) (workers []*worker, err error) {
 		}
 		workers = append(workers, newWorker(s, c, shield, handler))
 	}
+	s.warn(shield.Warnings())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.workers == nil {
@@ -139,6 +143,15 @@ func (s *Server) hire(conns []core.Conn) (workers []*worker, err error) {
 		s.workers[w] = struct{}{}
 	}
 	return workers, nil
+}
+
+// warn logs what an operator should know before anything else happens.
+func (s *Server) warn(warnings []string) {
+	for _, what := range warnings {
+		if s.Log != nil {
+			s.Log.LogAttrs(context.Background(), slog.LevelWarn, what)
+		}
+	}
 }
 
 // dismiss closes what was made for w and keeps its counts.

@@ -573,17 +573,41 @@ func TestTheReplyPathAllocatesNothing(t *testing.T) {
 	}
 }
 
+// BenchmarkServe is what a datagram costs between Receive and Send, with its guard.
 func BenchmarkServe(b *testing.B) {
 	for _, handler := range []core.Handler{reply.Length{}, reply.Echo{}} {
 		b.Run(fmt.Sprintf("%T", handler), func(b *testing.B) {
-			conn := &treadmill{left: b.N, request: make([]byte, 32)}
-			s := &server.Server{Handler: handler}
-			b.ReportAllocs()
-			b.ResetTimer()
-			if err := s.Serve(b.Context(), conn); err != nil {
-				b.Fatal(err)
-			}
+			serve(b, handler, netip.AddrPortFrom(listener.Addr(), 40000))
 		})
+	}
+	for _, crowd := range []struct {
+		name string
+		from func(i int) string
+	}{
+		{"64 ports on loopback", func(i int) string { return fmt.Sprint("127.0.0.1:", 40000+i) }},
+		{"64 hosts of one network", func(i int) string { return fmt.Sprintf("198.51.100.%d:40000", i) }},
+		{"64 networks", func(i int) string { return fmt.Sprintf("198.18.%d.1:40000", i) }},
+	} {
+		b.Run(crowd.name, func(b *testing.B) {
+			var peers []netip.AddrPort
+			for i := range 64 {
+				peers = append(peers, netip.MustParseAddrPort(crowd.from(i)))
+			}
+			serve(b, reply.Length{}, peers...)
+		})
+	}
+}
+
+func serve(b *testing.B, h core.Handler, peers ...netip.AddrPort) {
+	conn := &treadmill{left: b.N, request: make([]byte, 32), peers: peers}
+	s := &server.Server{Handler: h, Guard: &guard.Policy{Rate: 1_000_000, Burst: 60_000_000}} // more than there are
+	b.ReportAllocs()
+	b.ResetTimer()
+	if err := s.Serve(b.Context(), conn); err != nil {
+		b.Fatal(err)
+	}
+	if replied := s.Stats().Replied; replied != uint64(b.N) {
+		b.Errorf("%d of %d were answered", replied, b.N)
 	}
 }
 
@@ -591,6 +615,7 @@ func BenchmarkServe(b *testing.B) {
 type treadmill struct {
 	left    int
 	request []byte
+	peers   []netip.AddrPort
 }
 
 func (c *treadmill) Receive(b *core.Batch) error {
@@ -598,9 +623,9 @@ func (c *treadmill) Receive(b *core.Batch) error {
 		return core.ErrInterrupted
 	}
 	b.Messages = b.Messages[:0]
-	for range min(64, c.left) {
+	for i := range min(64, c.left) {
 		b.Messages = append(b.Messages, core.Message{
-			Data: c.request, From: netip.AddrPortFrom(listener.Addr(), 40000), To: listener,
+			Data: c.request, From: c.peers[i%len(c.peers)], To: listener,
 		})
 	}
 	c.left -= len(b.Messages)

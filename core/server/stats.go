@@ -9,8 +9,9 @@ import (
 )
 
 // Stats is what a Server has counted. Every datagram that a worker was handed is in exactly one of
-// Replied, Silent, Refused, Malformed, Codes, OtherCodes, Faults, Panics and Oversize; Received is
-// their sum.
+// Replied, Silent, Refused, Malformed, Codes, OtherCodes, Faults, Panics and Oversize, and Received is
+// their sum; but while the guard withholds a reply its datagram is in none of them. As many as
+// Withheld - Released - Refused[guard.Loop] wait at a time, and none once Serve has returned.
 type Stats struct {
 	Received      uint64 // datagrams that workers were handed
 	ReceivedBytes uint64 // their payloads
@@ -19,6 +20,9 @@ type Stats struct {
 	Silent        uint64 // the handler chose not to answer
 
 	Refused    [guard.Verdicts]uint64 // by the guard, by reason; Refused[guard.Admit] is 0
+	Withheld   uint64                 // replies that the guard kept back, to see whether a loop ends
+	Released   uint64                 // of these, replies that were sent after all
+	Slipped    uint64                 // answered though Policy.Rate was exceeded, as Policy.Slip says
 	Malformed  uint64                 // the handler returned core.ErrMalformed
 	Codes      map[core.Code]uint64   // the handler returned a Code: the first 32 of each worker
 	OtherCodes uint64                 // the handler returned a Code beyond those
@@ -50,6 +54,9 @@ const (
 	panics
 	oversize
 	otherCodes
+	withheld
+	released
+	slipped
 	refused                                          // the first of guard.Verdicts
 	losses       = refused + counter(guard.Verdicts) // the first of lossCounters
 	lossCounters = 7                                 // the fields of core.Losses
@@ -74,7 +81,14 @@ type codeCounter struct {
 
 // publish adds what was tallied and clears it. Most entries are zero, and a look is cheaper than an
 // atomic addition.
-func (c *counters) publish(t *tally, l *core.Losses) {
+func (c *counters) publish(t *tally, l *core.Losses, g *guard.Counts) {
+	if *g != (guard.Counts{}) {
+		t[withheld] += g.Withheld
+		t[released] += g.Released
+		t[refused+counter(guard.Loop)] += g.Lost
+		t[slipped] += g.Slipped
+		*g = guard.Counts{}
+	}
 	if *l != (core.Losses{}) {
 		for i, n := range lossFields(l) {
 			t[losses+counter(i)] += *n
@@ -126,6 +140,9 @@ func (c *counters) addTo(s *Stats) {
 	s.Faults += get(faults)
 	s.Panics += get(panics)
 	s.Oversize += get(oversize)
+	s.Withheld += get(withheld)
+	s.Released += get(released)
+	s.Slipped += get(slipped)
 	for v := range s.Refused {
 		s.Refused[v] += get(refused + counter(v))
 	}

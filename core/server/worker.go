@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -18,7 +19,8 @@ const idleEvery = 100 * time.Millisecond
 type worker struct {
 	server  *Server
 	conn    core.Conn
-	guard   *guard.Guard
+	shield  *guard.Guard  // all workers'
+	guard   *guard.Worker // this one's side of it
 	handler core.Handler
 
 	batch    *core.Batch
@@ -26,20 +28,21 @@ type worker struct {
 	rest     []byte        // of that message: the segments behind datagram
 	datagram core.Datagram // the one that is being answered
 
-	tally    tally
-	counters counters
-	idled    time.Time
-	faultLog throttle
-	panicLog throttle
+	tally      tally
+	counters   counters
+	idled      time.Time
+	faultLog   throttle
+	panicLog   throttle
+	refusalLog [guard.Verdicts]throttle
 }
 
 func newWorker(s *Server, c core.Conn, g *guard.Guard, h core.Handler) *worker {
-	return &worker{server: s, conn: c, guard: g, handler: h, batch: core.NewBatch()}
+	return &worker{server: s, conn: c, shield: g, guard: g.ForWorker(h), handler: h, batch: core.NewBatch()}
 }
 
 // run serves until the Conn is interrupted.
 func (w *worker) run() error {
-	defer w.publish()
+	defer w.end()
 	for {
 		if err := w.conn.Receive(w.batch); err != nil {
 			if errors.Is(err, core.ErrInterrupted) {
@@ -55,11 +58,25 @@ func (w *worker) run() error {
 	}
 }
 
-func (w *worker) publish() { w.counters.publish(&w.tally, &w.batch.Losses) }
+// publish makes the counts public, at the end of a batch.
+func (w *worker) publish() {
+	if lost := w.guard.Counts.Lost; lost > 0 {
+		w.logRefusal(guard.Loop, w.guard.Counts.LostFrom.Addr())
+	}
+	w.counters.publish(&w.tally, &w.batch.Losses, &w.guard.Counts)
+}
+
+// end publishes what is left to count.
+func (w *worker) end() {
+	w.guard.Close()
+	w.publish()
+}
 
 // answer answers the batch. A handler that panics costs one datagram: walk is entered again behind it,
 // so that the price of recovering is paid once a batch.
 func (w *worker) answer() error {
+	w.guard.Begin(w.batch.Time)
+	defer w.guard.End()
 	w.message, w.rest = -1, nil
 	for {
 		done, err := w.walk()
@@ -77,6 +94,7 @@ func (w *worker) walk() (done bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.tally[panics]++
+			w.guard.Fault()
 			w.panicked(p)
 		}
 	}()
@@ -115,17 +133,21 @@ func (w *worker) answerOne() error {
 	d := &w.datagram
 	w.tally[received]++
 	w.tally[receivedBytes] += uint64(len(d.Data))
-	if v := w.guard.Admit(d, w.handler); v != guard.Admit {
-		w.tally[refused+counter(v)]++
+	limit, verdict := w.guard.Admit(d, w.batch.Messages[w.message].Group)
+	if verdict != guard.Admit {
+		w.refuse(verdict)
 		return nil
 	}
-	limit := core.MaxPayload(d.From.Addr())
-	dst := w.batch.Room(limit)
-	if dst == nil {
-		if err := w.send(); err != nil {
+	if withheld := w.guard.Release(); withheld != nil {
+		dst, err := w.room(len(withheld))
+		if err != nil {
 			return err
 		}
-		dst = w.batch.Room(limit)
+		w.reply(append(dst, withheld...))
+	}
+	dst, err := w.room(limit)
+	if err != nil {
+		return err
 	}
 	reply, err := w.handler.Reply(dst, d)
 	switch {
@@ -134,13 +156,44 @@ func (w *worker) answerOne() error {
 	case reply == nil:
 		w.tally[silent]++
 	case len(reply) > limit:
-		w.tally[oversize]++
-	default:
-		w.batch.Answer(w.message, reply)
-		w.tally[replied]++
-		w.tally[repliedBytes] += uint64(len(reply))
+		w.tooLong(len(reply))
+	case w.guard.Replied(d.Data, reply):
+		w.reply(reply)
 	}
 	return nil
+}
+
+// room returns room for a reply of at most limit bytes. When the batch has none it sends what is there.
+func (w *worker) room(limit int) ([]byte, error) {
+	if dst := w.batch.Room(limit); dst != nil {
+		return dst, nil
+	}
+	if err := w.send(); err != nil {
+		return nil, err
+	}
+	return w.batch.Room(limit), nil
+}
+
+// reply puts a reply to the message at hand into the batch.
+func (w *worker) reply(data []byte) {
+	w.batch.Answer(w.message, data)
+	w.tally[replied]++
+	w.tally[repliedBytes] += uint64(len(data))
+}
+
+// refuse counts a datagram that the guard does not let us answer.
+func (w *worker) refuse(v guard.Verdict) {
+	w.tally[refused+counter(v)]++
+	w.logRefusal(v, w.datagram.From.Addr())
+}
+
+// tooLong counts a reply of n bytes, which is more than it may have.
+func (w *worker) tooLong(n int) {
+	if n <= core.MaxPayload(w.datagram.From.Addr()) {
+		w.refuse(guard.Amplification)
+		return
+	}
+	w.tally[oversize]++
 }
 
 // send sends the replies that are there.
@@ -167,15 +220,24 @@ func (w *worker) failed(err error) {
 		w.counters.count(code)
 	default:
 		w.tally[faults]++
-		if w.faultLog.allows(w.batch.Time) {
+		w.guard.Fault()
+		if w.faultLog.allows(w.batch.Time, logEvery) {
 			w.log(slog.LevelWarn, "the handler failed", &w.faultLog, slog.Any("error", err))
 		}
 	}
 }
 
+// logRefusal logs that a datagram from an address was refused. It names the prefix, for there may be many
+// like it.
+func (w *worker) logRefusal(v guard.Verdict, from netip.Addr) {
+	if t := &w.refusalLog[v]; w.server.Log != nil && t.allows(w.batch.Time, refusalEvery) {
+		w.logLine(slog.LevelInfo, "refused", t, slog.Any("reason", v), slog.Any("prefix", w.shield.Prefix(from)))
+	}
+}
+
 // panicked logs what a handler panicked with, as long as its stack is still there to be shown.
 func (w *worker) panicked(p any) {
-	if w.panicLog.allows(w.batch.Time) {
+	if w.panicLog.allows(w.batch.Time, logEvery) {
 		w.log(slog.LevelError, "the handler panicked", &w.panicLog,
 			slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 	}

@@ -1,0 +1,233 @@
+package server_test
+
+// What the guard decides, seen from the Server. Package guard's own tests say what it decides.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/reply"
+	"github.com/retort-udp/retort/core/server"
+)
+
+// A withheld reply is sent before the next one if its peer goes on, and lost otherwise; every datagram is
+// accounted for in the end.
+func TestWithheldReplies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, &server.Server{Handler: reply.Upper{}, Guard: &guard.Policy{LowPortExchanges: 2}})
+		low, err := h.network.Peer(netip.MustParseAddrPort("127.0.0.1:2000"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.peer = low
+		stop := h.serve()
+		h.ask(t, "one")
+		h.ask(t, "two")
+		h.peer.Send(listener, []byte("three"))
+		synctest.Wait()
+		if n := h.peer.Waiting(); n != 0 {
+			t.Errorf("%d replies came after two exchanges", n)
+		}
+		if s := h.Stats(); s.Withheld != 1 || accounted(s) != 2 {
+			t.Errorf("%d withheld, %d accounted for", s.Withheld, accounted(s))
+		}
+		time.Sleep(20 * time.Millisecond)
+		h.peer.Send(listener, []byte("four"))
+		for _, want := range []string{"THREE", "FOUR"} {
+			if got, _, err := h.peer.Receive(t.Context()); err != nil || string(got) != want {
+				t.Errorf("got %q, %v; want %q", got, err, want)
+			}
+		}
+		h.ask(t, "five")
+		h.peer.Send(listener, []byte("six"))
+		time.Sleep(time.Second)
+		if got := h.ask(t, "seven"); got != "SEVEN" {
+			t.Errorf("a second later came %q", got)
+		}
+		h.ask(t, "eight")
+		h.peer.Send(listener, []byte("nine")) // and the server ends
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		s := h.Stats()
+		if s.Received != 9 || s.Replied != 7 || s.Withheld != 3 || s.Released != 1 || s.Refused[guard.Loop] != 2 {
+			t.Errorf("received %d, replied %d, withheld %d, released %d, lost %d",
+				s.Received, s.Replied, s.Withheld, s.Released, s.Refused[guard.Loop])
+		}
+		if accounted(s) != s.Received || s.RepliedBytes != uint64(len("onetwothreefourfiveseveneight")) {
+			t.Errorf("%d of %d datagrams are accounted for, %d bytes replied", accounted(s), s.Received, s.RepliedBytes)
+		}
+	})
+}
+
+// A withheld reply finds room in a batch that has none left.
+func TestReleaseIntoAFullBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, &server.Server{Handler: reply.Echo{}, Guard: &guard.Policy{LowPortExchanges: 1}})
+		low, err := h.network.Peer(netip.MustParseAddrPort("127.0.0.1:2000"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := h.serve()
+		other := h.peer
+		h.peer = low
+		h.ask(t, "one")
+		low.Send(listener, []byte("withheld"))
+		synctest.Wait()
+		large := bytes.Repeat([]byte("x"), core.MaxPayload4)
+		for range 10 {
+			other.Send(listener, large)
+			low.Send(listener, large)
+		}
+		synctest.Wait()
+		for i := range 11 {
+			want := large
+			if i == 0 {
+				want = []byte("withheld")
+			}
+			if got, _, err := low.Receive(t.Context()); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("reply %d has %d bytes, %v; want %d", i, len(got), err, len(want))
+			}
+		}
+		if other.Waiting() != 10 {
+			t.Errorf("the other peer got %d of 10 replies", other.Waiting())
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A flood makes one log line for each reason, which names the prefix and nobody in it.
+func TestRefusalsAreLoggedByPrefix(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := open(t, &server.Server{
+			Handler: reply.Fixed{Text: bytes.Repeat([]byte("x"), 1000)},
+			Guard:   &guard.Policy{Deny: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, LowPortExchanges: 1},
+			Log:     slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		stop := h.serve()
+		flood := func() {
+			for i := range 250 {
+				h.peer.Forge(netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), 40000), listener, []byte("x"))
+				h.peer.Forge(netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 40000), listener, []byte("x"))
+			}
+			synctest.Wait()
+		}
+		flood()
+		time.Sleep(time.Second)
+		flood()
+		time.Sleep(time.Minute)
+		flood()
+		lonely := netip.MustParseAddrPort("192.0.2.7:2000")
+		for range 2 {
+			h.peer.Forge(lonely, listener, make([]byte, 500))
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		h.ask(t, "")
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		for says, want := range map[string]int{
+			"reason=denied prefix=198.51.100.0/24":       2,
+			"reason=amplification prefix=203.0.113.0/24": 2,
+			"reason=loop prefix=192.0.2.0/24":            1,
+			"suppressed=499":                             2, // of both reasons, between the first line and the second
+			"198.51.100.1":                               0,
+			"203.0.113.1:":                               0,
+		} {
+			if got := strings.Count(log.String(), says); got != want {
+				t.Errorf("the log says %q %d times, want %d:\n%s", says, got, want, &log)
+			}
+		}
+		s := h.Stats()
+		if s.Refused[guard.Denied] != 750 || s.Refused[guard.Amplification] != 750 || s.Oversize != 0 {
+			t.Errorf("denied %d, amplification %d, oversize %d", s.Refused[guard.Denied], s.Refused[guard.Amplification], s.Oversize)
+		}
+	})
+}
+
+// Whoever makes the handler fail is silenced, and nobody else is.
+func TestFaultsSilenceTheirSender(t *testing.T) {
+	handler := core.HandlerFunc(func(dst []byte, d *core.Datagram) ([]byte, error) {
+		switch string(d.Data) {
+		case "panic":
+			panic("I cannot go on")
+		case "fault":
+			return nil, errors.New("no good")
+		}
+		return dst, nil
+	})
+	for _, crafted := range []string{"panic", "fault"} {
+		synctest.Test(t, func(t *testing.T) { // where no time goes by, so that no bucket runs dry
+			h := open(t, &server.Server{Handler: handler})
+			for i := range 100 {
+				h.peer.Forge(netip.MustParseAddrPort("198.51.100.7:40000"), listener, []byte(crafted))
+				h.peer.Forge(netip.MustParseAddrPort(fmt.Sprintf("203.0.%d.7:40000", i)), listener, []byte("fine"))
+			}
+			stop := h.serve()
+			h.ask(t, "")
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			s := h.Stats()
+			if bad := s.Panics + s.Faults; bad < 5 || bad > 10 || s.Refused[guard.Rate] != 100-bad || s.Replied != 101 {
+				t.Errorf("%s: %d times, refused %d, replied to %d others", crafted, bad, s.Refused[guard.Rate], s.Replied)
+			}
+		})
+	}
+}
+
+func TestServeRefusesABadPolicy(t *testing.T) {
+	h := open(t, &server.Server{Handler: reply.Length{}, Guard: &guard.Policy{Rate: -1}})
+	if err := h.Serve(t.Context(), h.conn); err == nil || !strings.Contains(err.Error(), "rate is -1") {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+func TestServeWarns(t *testing.T) {
+	var log bytes.Buffer
+	h := open(t, &server.Server{
+		Handler: reply.Length{}, Guard: &guard.Policy{LoopGuard: guard.Off}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err := h.serve()(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "the loop guard is off") {
+		t.Errorf("the log says:\n%s", &log)
+	}
+}
+
+// A handler that shortens its reply to what may be sent loses nothing.
+func TestHandlersSeeTheirBudget(t *testing.T) {
+	var room int
+	h := open(t, &server.Server{Handler: core.HandlerFunc(func(dst []byte, _ *core.Datagram) ([]byte, error) {
+		room = cap(dst)
+		return dst[:room], nil
+	})})
+	peer, err := h.network.Peer(netip.MustParseAddrPort("198.51.100.7:40000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := h.serve()
+	peer.Send(listener, make([]byte, 100))
+	got, _, err := peer.Receive(context.Background())
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if want := 3*(100+28) - 28; err != nil || len(got) != want || room != want {
+		t.Errorf("%d bytes, with room for %d, %v; want %d", len(got), room, err, want)
+	}
+}
