@@ -48,13 +48,9 @@ func (s *store) keep(p *peer, from netip.AddrPort, reply []byte, deadline int64)
 	p.held = uint8(i + 1)
 }
 
-// take returns what is withheld from p, or nil if it is too late. Either way the slot is free then.
-func (s *store) take(p *peer, now int64) *slot {
+// take returns what is withheld from p, and frees its slot.
+func (s *store) take(p *peer) *slot {
 	slot := &s.slots[p.held-1]
-	if slot.late(now) {
-		s.drop(p)
-		return nil
-	}
 	s.free(p)
 	s.counts.Released++
 	return slot
@@ -82,8 +78,8 @@ func (s *store) free(p *peer) {
 	p.held = 0
 }
 
-// sweep loses what has waited for too long. A batch that comes earlier than the first deadline pays for
-// one comparison.
+// sweep loses what has waited for too long; every batch begins with it. One that comes earlier than the first
+// deadline pays for one comparison.
 func (s *store) sweep(now int64) {
 	if s.used == 0 || uint64(s.oldest-now) <= uint64(pause) {
 		return

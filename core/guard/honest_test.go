@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func amount(every int) int {
 func long() bool { return os.Getenv("RETORT_TEST_LONG") != "" }
 
 // quick says whether they must not take more than a few seconds.
-func quick() bool { return testing.Short() || raced }
+func quick() bool { return testing.Short() || raced || runtime.GOARCH == "wasm" }
 
 // tagged answers with the request behind a letter, so that a reply differs from its request.
 var tagged = core.HandlerFunc(func(dst []byte, d *core.Datagram) ([]byte, error) {

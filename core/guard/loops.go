@@ -127,7 +127,7 @@ func (t *peers) arrived(p *peer, payload []byte, k *keys, batch uint16, now int6
 	p.noteGap(uint32(gap >> gapShift))
 	if p.held != 0 {
 		p.count = 0
-		return t.store.take(p, now), false
+		return t.store.take(p), false
 	}
 	if together || !answered {
 		p.count = 0

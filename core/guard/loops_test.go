@@ -376,6 +376,19 @@ func TestWithheldReply(t *testing.T) {
 			c.alternate(9)
 			c.wait(soon).ask("c", "d", 0)
 		}, guard.Counts{Withheld: 2, Lost: 1}},
+		{"another peer's reply is lost before", func(c *conversation) {
+			other := netip.MustParseAddrPort("127.0.0.1:2001")
+			mine := c.from
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0) // for 54 ms
+			c.from = other
+			c.alternate(10)
+			c.wait(30*time.Millisecond).ask("a", "b", 0) // for 170 ms
+			c.from = mine
+			c.wait(20*time.Millisecond).ask("c", "d", 1) // 60 ms later
+			c.from = other
+			c.wait(500*time.Millisecond).ask("c", "d", 1)
+		}, guard.Counts{Withheld: 2, Lost: 2}},
 		{"the peer says nothing more", func(c *conversation) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
@@ -386,6 +399,11 @@ func TestWithheldReply(t *testing.T) {
 			c.wait(soon).ask("a", "b", 0)
 			c.wait(-time.Hour).ask("c", "d", 1)
 			c.alternate(9)
+		}, guard.Counts{Withheld: 1, Lost: 1}},
+		{"the clock goes backwards, and the peer says nothing more", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(-time.Hour)
 		}, guard.Counts{Withheld: 1, Lost: 1}},
 		{"it is too long to be kept", func(c *conversation) {
 			c.alternate(10)
@@ -420,8 +438,8 @@ func TestWithheldReply(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("%+v, want %+v", got, tt.want)
 			}
-			if tt.want.Lost > 0 && c.w.Counts.LostFrom != c.from {
-				t.Errorf("lost from %v", c.w.Counts.LostFrom)
+			if from := c.w.Counts.LostFrom; tt.want.Lost > 0 && from != c.from {
+				t.Errorf("lost from %v", from)
 			}
 			c.w.Close()
 			if n := c.w.Counts; n.Withheld != n.Released+n.Lost {
@@ -473,6 +491,62 @@ func TestStoreOfWithheldReplies(t *testing.T) {
 		w.End()
 		if sent != want[0] || released != want[1] {
 			t.Errorf("round %d: %d sent and %d released, want %v", round, sent, released, want)
+		}
+	}
+}
+
+// A peer that loses its place in the table loses its withheld reply, and its slot is free for others.
+func TestWithheldRepliesOfForgottenPeers(t *testing.T) {
+	const held, others, newcomers = 64, 60_000, 1_000_000
+	w := newWorker(t, &guard.Policy{LowPortExchanges: 1, RateLimit: guard.Off, Seed: 1}, silent, public.String())
+	now := epoch
+	ask := func(peer netip.AddrPort) (released, sent bool) {
+		d := &core.Datagram{Data: []byte("x"), From: peer, To: public}
+		if _, v := w.Admit(d, false); v != guard.Admit {
+			t.Fatal(v)
+		}
+		released = w.Release() != nil
+		return released, w.Replied(d.Data, []byte("reply"))
+	}
+	peer := func(i int, port uint16) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(i >> 16), byte(i >> 8), byte(i)}), port)
+	}
+	batch := func() {
+		now = now.Add(10 * time.Millisecond)
+		w.Begin(now)
+	}
+	for round := range 3 {
+		for range 4 { // the table fills with peers that have had more exchanges than those that follow
+			batch()
+			for i := range others {
+				ask(peer(i, 40000))
+			}
+		}
+		batch()
+		for i := range held {
+			ask(peer(i, uint16(1+round)))
+		}
+		batch()
+		withheld := 0
+		for i := range held {
+			if _, sent := ask(peer(i, uint16(1+round))); !sent {
+				withheld++
+			}
+		}
+		for i := range newcomers {
+			ask(peer(others+i, 40000))
+		}
+		w.Begin(now.Add(time.Millisecond))
+		for i := range held {
+			ask(peer(i, uint16(1+round)))
+		}
+		n := w.Counts
+		t.Logf("round %d: %d withheld; in all %+v", round, withheld, n)
+		if withheld == 0 || n.Lost == 0 {
+			t.Errorf("round %d: %d withheld, %d lost: this tests nothing", round, withheld, n.Lost)
+		}
+		if n.Withheld != n.Released+n.Lost {
+			t.Errorf("round %d: %+v: some are neither released nor lost", round, n)
 		}
 	}
 }
@@ -535,7 +609,7 @@ func TestFloodDoesNotHideLoops(t *testing.T) {
 		{"fast, it was there before", 20, 100 * time.Microsecond, 20, 400, 20, 401},
 		{"slow, it was there before", 100_000, 200 * time.Millisecond, 20, 50, 4, 51},
 		{"fast, it begins meanwhile", 20, 100 * time.Microsecond, 0, 400, 20, 1000},
-		{"slow, it begins meanwhile", 50_000, 100 * time.Millisecond, 0, 50, 4, 650},
+		{"slow, it begins meanwhile", 100_000, 100 * time.Millisecond, 0, 20, 4, 620},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.flood > 1000 && quick() {
@@ -559,9 +633,9 @@ func TestFloodDoesNotHideLoops(t *testing.T) {
 			}
 			if tt.lead == 0 {
 				for range 100 {
-					now += tt.between
 					flood(1000) // the table is full
 				}
+				now += tt.between
 			}
 			lived := make([]int, tt.loops)
 			over := 0

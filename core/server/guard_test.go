@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,42 +71,62 @@ func TestWithheldReplies(t *testing.T) {
 	})
 }
 
+// script is a Conn that receives the batches that it was given, a millisecond apart, and remembers what was
+// sent.
+type script struct {
+	batches [][]core.Message
+	now     time.Time
+	sent    map[netip.AddrPort][][]byte
+}
+
+func (c *script) Receive(b *core.Batch) error {
+	if len(c.batches) == 0 {
+		return core.ErrInterrupted
+	}
+	b.Messages, c.batches = c.batches[0], c.batches[1:]
+	c.now = c.now.Add(time.Millisecond)
+	b.Time = c.now
+	return nil
+}
+
+func (c *script) Send(b *core.Batch) error {
+	for _, r := range b.Replies {
+		to := b.Messages[r.Message].From
+		c.sent[to] = append(c.sent[to], bytes.Clone(r.Data))
+	}
+	return nil
+}
+
+func (c *script) Interrupt()                {}
+func (c *script) LocalAddr() netip.AddrPort { return listener }
+func (c *script) Close() error              { return nil }
+
 // A withheld reply finds room in a batch that has none left.
 func TestReleaseIntoAFullBatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := open(t, &server.Server{Handler: reply.Echo{}, Guard: &guard.Policy{LowPortExchanges: 1}})
-		low, err := h.network.Peer(netip.MustParseAddrPort("127.0.0.1:2000"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		stop := h.serve()
-		other := h.peer
-		h.peer = low
-		h.ask(t, "one")
-		low.Send(listener, []byte("withheld"))
-		synctest.Wait()
-		large := bytes.Repeat([]byte("x"), core.MaxPayload4)
-		for range 10 {
-			other.Send(listener, large)
-			low.Send(listener, large)
-		}
-		synctest.Wait()
-		for i := range 11 {
-			want := large
-			if i == 0 {
-				want = []byte("withheld")
-			}
-			if got, _, err := low.Receive(t.Context()); err != nil || !bytes.Equal(got, want) {
-				t.Errorf("reply %d has %d bytes, %v; want %d", i, len(got), err, len(want))
-			}
-		}
-		if other.Waiting() != 10 {
-			t.Errorf("the other peer got %d of 10 replies", other.Waiting())
-		}
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	low, other := netip.MustParseAddrPort("127.0.0.1:2000"), netip.MustParseAddrPort("127.0.0.1:40000")
+	large := bytes.Repeat([]byte("x"), core.MaxPayload4)
+	c := &script{now: time.Unix(1, 0), sent: make(map[netip.AddrPort][][]byte)}
+	one := func(from netip.AddrPort, data []byte) core.Message {
+		return core.Message{Data: data, From: from, To: listener}
+	}
+	c.batches = [][]core.Message{{one(low, []byte("one"))}, {one(low, []byte("withheld"))}, {}}
+	for range 10 {
+		c.batches[2] = append(c.batches[2], one(other, large), one(low, large))
+	}
+	s := &server.Server{Handler: reply.Echo{}, Guard: &guard.Policy{LowPortExchanges: 1}}
+	if err := s.Serve(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	want := [][]byte{[]byte("one"), []byte("withheld")}
+	for range 10 {
+		want = append(want, large)
+	}
+	if got := c.sent[low]; !slices.EqualFunc(got, want, bytes.Equal) {
+		t.Errorf("the peer whose reply was withheld got %d replies, want %d", len(got), len(want))
+	}
+	if got := len(c.sent[other]); got != 10 {
+		t.Errorf("the other peer got %d of 10 replies", got)
+	}
 }
 
 // A flood makes one log line for each reason, which names the prefix and nobody in it.

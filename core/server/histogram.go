@@ -83,7 +83,7 @@ func upperBound(i int) time.Duration {
 		return time.Duration(i)
 	}
 	shift := i>>subBits - 1
-	return time.Duration((i&(1<<subBits-1)+1<<subBits+1)<<shift - 1)
+	return time.Duration(i&(1<<subBits-1)+1<<subBits+1)<<shift - 1
 }
 
 // histogram is a Histogram that one goroutine writes while others read.
