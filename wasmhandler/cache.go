@@ -1,65 +1,163 @@
 package wasmhandler
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
+	"runtime"
+	"runtime/debug"
+	"time"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 )
 
-// compile makes m's runtime and code, with the help of a cache if there is to be one. When that fails it tries
-// without: either the cache is at fault, which must not cost the module, or the error comes again.
-func (m *Module) compile(wasm []byte) error {
-	if m.config.CacheDir == "" || m.config.Interpreter {
-		return m.compileWith(nil, wasm)
+// compile makes m's runtime and code, with the help of a cache or of a compiler in a process of its own if there
+// are to be such. Of a cache that cannot be used the log hears, and the module is compiled without, but a cache
+// that others have access to is an error: somebody may wait for it to be used.
+//
+// Wasm is what the meter made of original, which is validated first, unless the code is in the cache: then it was,
+// or another was that the meter made the same of.
+func (m *Module) compile(ctx context.Context, original, wasm []byte) error {
+	if len(m.config.Compiler) == 0 && (m.config.CacheDir == "" || m.config.Interpreter) {
+		return m.compileHere(original, func() error { return m.compileWith(nil, wasm) })
 	}
-	err := m.compileCached(wasm)
-	if err == nil {
-		return nil
+	s, err := m.openStore()
+	if err != nil {
+		return err
 	}
-	_ = m.free()
-	m.runtime, m.cache, m.code = nil, nil, nil
-	if again := m.compileWith(nil, wasm); again != nil {
-		return again
+	key := m.cacheKey(wasm)
+	if !m.compileCached(s, key, wasm) {
+		err = m.fill(ctx, s, key, original, wasm)
 	}
-	if m.config.Log != nil {
-		m.config.Log.Warn("handler compiled without its cache", "handler", m.config.Name, "error", err)
+	return errors.Join(err, s.close())
+}
+
+// compileHere validates a module in this process, and then compiles it.
+func (m *Module) compileHere(original []byte, compile func() error) error {
+	if err := m.validate(original); err != nil {
+		return err
+	}
+	return compile()
+}
+
+// compileCached takes the code from the cache, and tells whether it could.
+func (m *Module) compileCached(s *store, key string, wasm []byte) bool {
+	s.touch(key, time.Now())
+	if _, _, err := checkSeal(s.entry(key)); err != nil {
+		return false
+	}
+	if err := m.compileIn(s.entry(key), wasm); err != nil {
+		_ = os.RemoveAll(s.entry(key)) // it is as it was sealed, and no good: publish would leave it there
+		return false
+	}
+	return true
+}
+
+// openStore returns where compiled code goes: to the cache, or to a directory that lasts as long as the load does.
+func (m *Module) openStore() (*store, error) {
+	if m.config.CacheDir == "" {
+		return privateStore()
+	}
+	s, err := openStore(m.config.CacheDir)
+	if err == nil || errors.Is(err, errShared) {
+		return s, err
+	}
+	m.warnCache(err)
+	return privateStore()
+}
+
+// cacheKey names the entry of a module. Another build finds it under another name, and so does the same build
+// when it rewrites the module in another way.
+func (m *Module) cacheKey(wasm []byte) string {
+	code := sha256.Sum256(wasm)
+	all := sha256.Sum256(fmt.Appendf(nil, "%s\n%t\n%x", buildID(), m.config.Interpreter, code))
+	return hex.EncodeToString(all[:keyLength/2])
+}
+
+// buildID tells builds apart whose machine code might differ: other versions of this module, of wazero, of Go, and
+// other systems.
+func buildID() string {
+	h := sha256.New()
+	fmt.Fprintln(h, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if info, ok := debug.ReadBuildInfo(); ok {
+		_, _ = io.WriteString(h, info.String()) // a hash takes everything
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// fill compiles anew. The code is loaded from where nobody else knows of it, and then published for others: what
+// befalls the entry from then on does not matter here.
+func (m *Module) fill(ctx context.Context, s *store, key string, original, wasm []byte) error {
+	dir, err := s.fresh()
+	if err != nil {
+		return m.compileUncached(ctx, original, wasm, err)
+	}
+	defer os.RemoveAll(dir) // when it was published it is not there any more
+	if err := m.compileInto(ctx, dir, original, wasm); err != nil || s.private {
+		return err
+	}
+	if err := s.publish(dir, key); err != nil {
+		m.warnCache(err)
+	}
+	if err := s.evict(m.config.CacheSize, key, time.Now()); err != nil {
+		m.warnCache(err)
 	}
 	return nil
 }
 
-// compileCached compiles with a cache in a directory that is this module's alone, sealed when it was written.
-// wazero checks the sum of the machine code that it reads back, but not of the tables that say where in it the
-// functions begin, and it allocates what a damaged length asks for.
-func (m *Module) compileCached(wasm []byte) error {
-	sum := sha256.Sum256(wasm)
-	dir := filepath.Join(m.config.CacheDir, hex.EncodeToString(sum[:16]))
-	before, err := checkSeal(dir)
-	if err != nil {
-		if err := os.RemoveAll(dir); err != nil {
+// compileInto makes an entry in dir and takes the code from there.
+func (m *Module) compileInto(ctx context.Context, dir string, original, wasm []byte) error {
+	if len(m.config.Compiler) > 0 {
+		if err := m.compileInChild(ctx, dir, original, wasm); err != nil {
 			return err
 		}
+		return m.compileIn(dir, wasm)
 	}
+	if err := m.compileHere(original, func() error { return m.compileIn(dir, wasm) }); err != nil {
+		return err
+	}
+	if _, err := seal(dir); err != nil {
+		m.warnCache(err) // publish takes it, and nobody finds it good
+	}
+	return nil
+}
+
+// compileUncached is fill when there is a cache that nothing can be written to.
+func (m *Module) compileUncached(ctx context.Context, original, wasm []byte, why error) error {
+	m.warnCache(why)
+	s, err := privateStore()
+	if err != nil {
+		return err
+	}
+	dir, err := s.fresh()
+	if err == nil {
+		err = m.compileInto(ctx, dir, original, wasm)
+	}
+	return errors.Join(err, s.close())
+}
+
+// warnCache tells the log, if there is one, that the cache is of no help.
+func (m *Module) warnCache(why error) {
+	if m.config.Log != nil {
+		m.config.Log.Warn("handler compiled without its cache", "handler", m.config.Name, "error", why)
+	}
+}
+
+// compileIn compiles with what is in dir: no time passes when the code is there. After an error m is as before.
+func (m *Module) compileIn(dir string, wasm []byte) (err error) {
 	if m.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
+		m.cache = nil
 		return err
 	}
-	if err := m.compileWith(m.cache, wasm); err != nil {
-		return err
+	if err = m.compileWith(m.cache, wasm); err != nil {
+		_ = m.free() // of what was compiled nothing runs
+		m.runtime, m.cache, m.code = nil, nil, nil
 	}
-	if after, err := files(dir); err != nil || slices.Equal(before, after) {
-		return err // what there was has been used, and nothing written
-	}
-	return seal(dir)
+	return err
 }
 
 // compileWith compiles with what is in cache; nil: anew.
@@ -68,9 +166,7 @@ func (m *Module) compileWith(cache wazero.CompilationCache, wasm []byte) (err er
 	if m.config.Interpreter {
 		config = wazero.NewRuntimeConfigInterpreter()
 	}
-	config = config.WithCoreFeatures(api.CoreFeaturesV2).
-		WithMemoryLimitPages(uint32(m.config.Memory / pageSize)).
-		WithDebugInfoEnabled(false) // function names are enough, and nobody has to parse a stranger's DWARF
+	config = m.engine(config)
 	if cache != nil {
 		config = config.WithCompilationCache(cache)
 	}
@@ -84,90 +180,4 @@ func (m *Module) compileWith(cache wazero.CompilationCache, wasm []byte) (err er
 		return errors.New(clean(err.Error()))
 	}
 	return nil
-}
-
-// sealName is the file in a cache directory that has the sums of the others.
-const sealName = "SHA256SUMS"
-
-// checkSeal returns the files in dir, or an error when they are not just what was sealed.
-func checkSeal(dir string) (sealed []string, err error) {
-	want, err := os.ReadFile(filepath.Join(dir, sealName))
-	if err != nil {
-		return nil, err
-	}
-	if sealed, err = files(dir); err != nil {
-		return nil, err
-	}
-	sums, err := sumFiles(dir, sealed)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(sums, want) {
-		return nil, errors.New("the cache is damaged")
-	}
-	return sealed, nil
-}
-
-// seal writes the sums of the files in dir. The name appears when the file is complete.
-func seal(dir string) error {
-	names, err := files(dir)
-	if err != nil {
-		return err
-	}
-	sums, err := sumFiles(dir, names)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, sealName+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(sums)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, sealName))
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}
-	return err
-}
-
-// files lists what wazero wrote, by path, in order: it makes a directory below dir, and the seals lie in dir itself.
-func files(dir string) (paths []string, err error) {
-	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && filepath.Dir(path) != dir {
-			paths = append(paths, path)
-		}
-		return err
-	})
-	return paths, err
-}
-
-// sumFiles returns a line for each file, as the sha256sum command prints it.
-func sumFiles(dir string, paths []string) ([]byte, error) {
-	var sums bytes.Buffer
-	for _, path := range paths {
-		sum, err := sumFile(path)
-		if err != nil {
-			return nil, err
-		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(&sums, "%x  %s\n", sum, filepath.ToSlash(name))
-	}
-	return sums.Bytes(), nil
-}
-
-func sumFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return h.Sum(nil), err
 }

@@ -15,8 +15,7 @@ import (
 )
 
 // check says what a host of the handler ABI cannot give, or refuses to: before anything is compiled.
-// Memory is the limit in bytes.
-func (s *shape) check(memory int64) error {
+func (s *shape) check(c *Config) error {
 	if err := checkImports(s.imports); err != nil {
 		return err
 	}
@@ -30,13 +29,14 @@ func (s *shape) check(memory int64) error {
 			return fmt.Errorf("it imports its memory, %s: it must have its own, and export it", name)
 		case m.shared:
 			return errors.New("its memory is shared between threads: a handler has no threads")
-		case least > uint64(memory):
+		case least > uint64(c.Memory):
 			return fmt.Errorf("it needs %d bytes of memory to begin with, more than the limit of %d (Config.Memory)",
-				least, memory)
+				least, c.Memory)
 		}
 	}
-	if s.table > MaxTable {
-		return fmt.Errorf("its tables have %d elements to begin with, more than the limit of %d", s.table, MaxTable)
+	if s.table > uint64(c.TableElements) {
+		return fmt.Errorf("its tables have %d elements to begin with, more than the limit of %d (Config.TableElements)",
+			s.table, c.TableElements)
 	}
 	if s.exports > maxExports {
 		return fmt.Errorf("it exports %d things, more than the limit of %d", s.exports, maxExports)

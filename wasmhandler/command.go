@@ -2,7 +2,6 @@ package wasmhandler
 
 import (
 	"errors"
-	"math/rand/v2"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler/abi"
@@ -12,18 +11,22 @@ import (
 // standard output. What it prints on standard error is logged. It learns nothing of the peer.
 type command struct {
 	module *Module
+	number uint64    // of the worker, from 1
+	asked  uint64    // datagrams so far
 	next   *instance // nil: to be made
-	random *rand.ChaCha8
+	fuel   uint64    // that the last run used
+	spent  spending
 	retry  backoff
 	closed bool
 }
 
-func newCommand(m *Module, random *rand.ChaCha8) (*command, error) {
-	in, err := m.newInstance(random)
+func newCommand(m *Module, worker int) (*command, error) {
+	in, err := m.newInstance()
 	if err != nil {
 		return nil, err
 	}
-	return &command{module: m, next: in, random: random}, nil
+	m.startFuel = in.used()
+	return &command{module: m, number: uint64(worker) + 1, next: in}, nil
 }
 
 // The exit codes of a command that are no faults.
@@ -42,8 +45,12 @@ func (c *command) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 	defer func() { _ = in.close() }() // what befell the guest is in the fault
 	in.clock = uint64(d.Time.UnixNano())
 	in.stdin, in.stdout, in.room = d.Data, dst, cap(dst)
+	in.random.use(c.number, c.asked, drawInReply)
+	c.asked++
 
 	err = in.call(in.functions.start)
+	c.fuel = in.used()
+	add(&c.spent.fuel, c.fuel)
 	var exit *hostTrap
 	switch {
 	case err == nil:
@@ -54,7 +61,7 @@ func (c *command) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 		return nil, nil
 	}
 	f := in.newFault(abi.Start, err)
-	c.module.count(f, in.clock)
+	c.module.count(f)
 	return nil, f
 }
 
@@ -70,7 +77,7 @@ func (c *command) take(d *core.Datagram) (*instance, error) {
 	if err := c.retry.wait(d.Time); err != nil {
 		return nil, err
 	}
-	in, err := c.module.newInstance(c.random)
+	in, err := c.module.newInstance()
 	if err != nil {
 		c.module.counters.failures.Add(1)
 		return nil, c.retry.failed(d.Time, err)
@@ -90,5 +97,10 @@ func (c *command) Close() error {
 		err = c.next.close()
 		c.next = nil
 	}
-	return errors.Join(err, c.module.release())
+	return errors.Join(err, c.module.release(c))
 }
+
+// FuelUsed implements FuelMeter. What the program's start function used counts for each run.
+func (c *command) FuelUsed() uint64 { return c.fuel }
+
+func (c *command) spending() *spending { return &c.spent }

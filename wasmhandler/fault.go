@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+
+	"github.com/retort-udp/retort/wasmhandler/meter"
 )
 
 // Cause is why a guest's call ended badly.
@@ -13,10 +15,12 @@ type Cause uint8
 
 // The causes of faults.
 const (
-	CauseUnreachable Cause = iota // it ran into an unreachable instruction: what panics and aborts compile to
+	CauseFuel        Cause = iota // it used up its fuel: an endless loop, or more work than the limit allows
+	CauseDepth                    // its calls were nested too deep, or their frames too large
+	CauseUnreachable              // it ran into an unreachable instruction: what panics and aborts compile to
 	CauseBounds                   // it reached outside its memory or a table, or gave the host such an address
 	CauseArithmetic               // it divided by zero, or converted a number that the result has no room for
-	CauseDepth                    // its calls were nested too deep
+	CauseStack                    // the engine's own stack ran over, which CauseDepth should have come before
 	CauseResult                   // it returned more bytes than there was room for, or a number that means nothing
 	CauseWindow                   // it gave no window, or one that cannot be used: only when it starts
 	CauseExit                     // it called proc_exit, or a command ended with a code above 1
@@ -26,7 +30,9 @@ const (
 
 // String is a short name, fit for a metric's label.
 func (c Cause) String() string {
-	names := [causes]string{"unreachable", "bounds", "arithmetic", "depth", "result", "window", "exit", "other"}
+	names := [causes]string{
+		"fuel", "depth", "unreachable", "bounds", "arithmetic", "stack", "result", "window", "exit", "other",
+	}
 	if c < causes {
 		return names[c]
 	}
@@ -69,6 +75,14 @@ func (in *instance) newFault(call string, err error) *Fault {
 		f.Cause, f.Detail = host.cause, host.detail
 		return f
 	}
+	switch in.meterCause(err) {
+	case meter.Fuel:
+		f.Cause, f.Detail = CauseFuel, in.outOfFuel()
+		return f
+	case meter.Depth:
+		f.Cause, f.Detail = CauseDepth, in.tooDeep()
+		return f
+	}
 	for inner := err; inner != nil; inner = errors.Unwrap(err) {
 		err = inner
 	}
@@ -96,7 +110,7 @@ func causeOf(text string) Cause {
 	case "integer divide by zero", "integer overflow", "invalid conversion to integer":
 		return CauseArithmetic
 	case "stack overflow":
-		return CauseDepth
+		return CauseStack
 	}
 	if strings.HasSuffix(text, "out of bounds memory access") { // a data segment is named in front of it
 		return CauseBounds
@@ -104,7 +118,8 @@ func causeOf(text string) Cause {
 	return CauseOther
 }
 
-// functionNames takes the names from wazero's stack trace: lines of the form "module.name(i32,i32) i32".
+// functionNames takes the names from wazero's stack trace: lines of the form "module.name(i32,i32) i32". Those of
+// the functions that the meter put in mean nothing to who wrote the guest.
 func functionNames(trace, module string) (names []string) {
 	const most = 8
 	for line := range strings.Lines(trace) {
@@ -116,10 +131,13 @@ func functionNames(trace, module string) (names []string) {
 		if !ok {
 			break // the note that frames were left out, or Go's own trace
 		}
+		if name = strings.TrimPrefix(name, module+"."); strings.HasPrefix(name, meter.Prefix) {
+			continue
+		}
 		if len(names) == most {
 			return append(names, "...")
 		}
-		names = append(names, clean(strings.TrimPrefix(name, module+".")))
+		names = append(names, clean(name))
 	}
 	return names
 }
@@ -134,14 +152,21 @@ func cutLast(s, sep string) (before string, found bool) {
 
 // Stats are counts since the module was compiled.
 type Stats struct {
-	Faults     [causes]uint64 // by Cause; each cost one datagram
-	Restarts   uint64         // instances that were replaced after a fault
-	Failures   uint64         // attempts to replace one, or to start a command, that failed
+	Faults     [causes]uint64 // by Cause; each cost one datagram, or a moment of idleness
+	Resets     uint64         // instances that were put back to their first state in place
+	Restarts   uint64         // instances that were made anew instead
+	Failures   uint64         // attempts to make one anew, or to start a command, that failed
+	Fuel       uint64         // units that guests used, start-up apart: an estimate, from one call in 16
+	Silenced   uint64         // datagrams that no guest saw: their sources had caused too many faults
+	Paused     uint64         // datagrams that the fallback answered, or nobody, in the place of the guest
+	Checks     uint64         // times that the vectors were run after a fault
+	Unfit      uint64         // of these, times that they failed
 	LogLines   uint64         // lines of guests that went to Config.Log
 	LogDropped uint64         // lines of guests that did not: too many in a second, or nobody to hear them
 }
 
-// counters are Stats as they grow, and what limits the lines in the log.
+// counters are Stats as they grow, and what limits the lines in the log. What every datagram adds to is not here
+// but with each handler: workers share nothing that they write that often.
 type counters struct {
 	faults                                   [causes]atomic.Uint64
 	restarts, failures, logLines, logDropped atomic.Uint64
@@ -151,10 +176,19 @@ type counters struct {
 
 // Stats returns the counts of all instances so far.
 func (m *Module) Stats() Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	c := &m.counters
 	s := Stats{
 		Restarts: c.restarts.Load(), Failures: c.failures.Load(),
+		Silenced: m.gates.silenced.Load(), Paused: m.gates.paused.Load(),
+		Checks: m.health.checks.Load(), Unfit: m.health.failures.Load(),
 		LogLines: c.logLines.Load(), LogDropped: c.logDropped.Load(),
+		Fuel: m.spent.fuel.Load(), Resets: m.spent.resets.Load(),
+	}
+	for h := range m.open {
+		s.Fuel += h.spending().fuel.Load()
+		s.Resets += h.spending().resets.Load()
 	}
 	for cause := range s.Faults {
 		s.Faults[cause] = c.faults[cause].Load()
@@ -162,9 +196,17 @@ func (m *Module) Stats() Stats {
 	return s
 }
 
-// count takes note of a fault that cost a datagram, which arrived at now.
-func (m *Module) count(f *Fault, now uint64) {
-	m.counters.faults[f.Cause].Add(1)
+// spending is what one handler counts by itself. Only that handler writes it.
+type spending struct{ fuel, resets atomic.Uint64 }
+
+// add adds to a counter that nobody else writes, which is cheaper than an atomic addition.
+func add(to *atomic.Uint64, n uint64) { to.Store(to.Load() + n) }
+
+// count takes note of a fault. Whoever called Reply is told of it by the error, and may log that.
+func (m *Module) count(f *Fault) { m.counters.faults[f.Cause].Add(1) }
+
+// complain logs a fault that no error tells anybody: it happened at now, outside Reply.
+func (m *Module) complain(f *Fault, now uint64) {
 	if m.config.Log == nil {
 		return
 	}

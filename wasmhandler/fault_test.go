@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
 )
 
@@ -55,9 +56,13 @@ func TestFaults(t *testing.T) {
 				}
 				var want wasmhandler.Stats
 				want.Faults[test.cause] = 1
-				want.Restarts = 1
 				want.LogDropped = test.lines
-				if got := m.Stats(); got != want {
+				got := m.Stats()
+				if got.Fuel == 0 || renewed(got) != 1 {
+					t.Errorf("counted %+v", got)
+				}
+				got.Fuel, got.Resets, got.Restarts = 0, 0, 0
+				if got != want {
 					t.Errorf("counted %+v, want %+v", got, want)
 				}
 			})
@@ -65,20 +70,28 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// TestDepth recurses until the engine has enough. Its stack is large, so this is a test of its own.
+// TestDepth recurses until the meter has enough, or the interpreter's own stack, which is the smaller one.
 func TestDepth(t *testing.T) {
-	if testing.Short() || raceEnabled {
-		t.Skip("it takes 400 MiB of stack")
-	}
 	engines(t, func(t *testing.T, c wasmhandler.Config) {
 		m := load(t, "fault", c)
 		h := forWorker(t, m)
 		f := fail(t, h, datagram("d"))
-		if f.Cause != wasmhandler.CauseDepth || f.Detail != "stack overflow" {
+		cause, detail := wasmhandler.CauseDepth, "its calls were nested too deep: more than 4096 of them, or 1048576 bytes "+
+			"of frames (Config.Depth, Config.FrameBytes)"
+		if c.Interpreter || !compilerHere() {
+			cause, detail = wasmhandler.CauseStack, "stack overflow"
+		}
+		if f.Cause != cause || f.Detail != detail || f.Functions[0] != "deeper" {
 			t.Errorf("%+v", f)
 		}
 		if got := ask(t, h, datagram("."))[0]; got != 1 {
 			t.Errorf("the datagram after it is number %d", got)
+		}
+
+		c.Depth = 100
+		f = fail(t, forWorker(t, load(t, "fault", c)), datagram("d"))
+		if f.Cause != wasmhandler.CauseDepth || !strings.Contains(f.Detail, "more than 100 of them") {
+			t.Errorf("with a smaller limit: %+v", f)
 		}
 	})
 }
@@ -110,7 +123,7 @@ func TestCauses(t *testing.T) {
 	for c := range len(wasmhandler.Stats{}.Faults) {
 		names = append(names, wasmhandler.Cause(c).String())
 	}
-	want := []string{"unreachable", "bounds", "arithmetic", "depth", "result", "window", "exit", "other"}
+	want := []string{"fuel", "depth", "unreachable", "bounds", "arithmetic", "stack", "result", "window", "exit", "other"}
 	if !slices.Equal(names, want) {
 		t.Errorf("%q, want %q", names, want)
 	}
@@ -119,50 +132,34 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// mortal returns a handler of testdata/mortal.wat and how many attempts to start it again will fail. Whether one
-// does depends on random numbers, so it tries seeds until they fail often enough to see the attempts spread.
-func mortal(t *testing.T, c wasmhandler.Config) (m *wasmhandler.Module, failures int) {
+// mortal returns a sample that starts with some seeds and not with others, and one of each. It is one that has to be
+// started again after a fault.
+func mortal(t *testing.T, name string) (m *wasmhandler.Module, good, bad uint64) {
 	t.Helper()
-	wasm := sample(t, "mortal")
-	for seed := uint64(1); seed < 10_000; seed++ {
-		c.Seed = seed
+	wasm := sample(t, name)
+	for seed := uint64(1); good == 0 || bad == 0; seed++ {
+		c := wasmhandler.WithoutImage(wasmhandler.Config{Seed: seed})
 		try, err := wasmhandler.Compile(context.Background(), wasm, c)
 		if err != nil {
+			bad = seed
 			continue
 		}
-		h, err := try.ForWorker()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := h.Reply(room(1), datagram("u")); err == nil {
-			t.Fatal("no fault")
-		}
-		failures := 0
-		d := datagram("")
-		for ; failures < 6; failures++ {
-			d.Time = d.Time.Add(time.Hour)
-			if _, err := h.Reply(room(1), d); err == nil {
-				break
-			}
-		}
-		closeHandler(t, h)
+		good = seed
 		try.Close()
-		if failures >= 4 && failures < 6 {
-			return compile(t, wasm, c), failures
-		}
 	}
-	t.Fatal("no seed will do")
-	return nil, 0
+	return compile(t, wasm, wasmhandler.WithoutImage(wasmhandler.Config{Seed: good})), good, bad
 }
 
 // TestBackoff checks what happens when an instance cannot be replaced: every datagram gets an error, attempts are
 // made ever more rarely, by the datagrams' time, and the first that succeeds puts all right.
 func TestBackoff(t *testing.T) {
-	m, failures := mortal(t, wasmhandler.Config{})
+	const failures = 5
+	m, good, bad := mortal(t, "mortal")
 	h := forWorker(t, m)
 	d := datagram("")
 	ask(t, h, d)
 	fail(t, h, datagram("u"))
+	wasmhandler.Reseed(m, bad)
 
 	attempts := func() int { return int(m.Stats().Failures) }
 	refused := func() {
@@ -192,17 +189,19 @@ func TestBackoff(t *testing.T) {
 		d.Time = d.Time.Add(1)
 		pause *= 2
 	}
+	wasmhandler.Reseed(m, good)
 	ask(t, h, d)
-	if s := m.Stats(); s.Restarts != 1 || s.Failures != uint64(failures) {
+	if s := m.Stats(); s.Restarts != 1 || s.Failures != failures {
 		t.Errorf("%+v", s)
 	}
 }
 
 // TestBackoffClock sets the clock back while an instance is missing: that does not make the wait longer.
 func TestBackoffClock(t *testing.T) {
-	m, _ := mortal(t, wasmhandler.Config{})
+	m, _, bad := mortal(t, "mortal")
 	h := forWorker(t, m)
 	fail(t, h, datagram("u"))
+	wasmhandler.Reseed(m, bad)
 	d := datagram("")
 	for attempt := uint64(1); attempt <= 2; attempt++ {
 		if _, err := h.Reply(room(1), d); !errors.Is(err, wasmhandler.ErrNoInstance) {
@@ -215,16 +214,28 @@ func TestBackoffClock(t *testing.T) {
 	}
 }
 
-// TestFaultLog checks that faults are logged, once a second.
+// TestFaultLog checks that a fault that is the error of Reply is left to who called it, and that one that is nobody's
+// error is logged, once a second.
 func TestFaultLog(t *testing.T) {
 	var log logged
-	m := load(t, "fault", wasmhandler.Config{Name: "clumsy", Log: log.logger(slog.LevelInfo)})
+	c := wasmhandler.Config{Name: "clumsy", Log: log.logger(slog.LevelInfo)}
+	fail(t, forWorker(t, load(t, "fault", c)), datagram("u"))
+	if got := log.lines(); got != nil {
+		t.Errorf("%q", got)
+	}
+	m := load(t, "optional", c)
 	a, b := forWorker(t, m), forWorker(t, m)
 	d := datagram("u")
 	d.Time = time.Unix(1000, 0)
+	classify := func(h core.Handler) {
+		t.Helper()
+		if !h.(core.Classifier).IsResponse(d) {
+			t.Error("what traps is not taken for a response")
+		}
+	}
 	line := func(suppressed string) string {
 		return `level=WARN msg="handler fault" handler=clumsy cause=unreachable ` +
-			`fault="handler \"clumsy\": retort_v1_reply: unreachable (in inner < reply)"` + suppressed
+			`fault="handler \"clumsy\": retort_v1_is_response: unreachable (in $1)"` + suppressed
 	}
 	expect := func(want ...string) {
 		t.Helper()
@@ -232,19 +243,19 @@ func TestFaultLog(t *testing.T) {
 			t.Errorf("logged\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 		}
 	}
-	fail(t, a, d)
+	classify(a)
 	expect(line(""))
-	fail(t, a, d)
-	fail(t, b, d)
+	classify(a)
+	classify(b)
 	d.Time = d.Time.Add(time.Second - 1)
-	fail(t, b, d)
+	classify(b)
 	expect()
 	d.Time = d.Time.Add(1)
-	fail(t, a, d)
+	classify(a)
 	expect(line(" suppressed=3"))
-	fail(t, b, d)
+	classify(b)
 	d.Time = time.Unix(500, 0) // the clock was set back
-	fail(t, b, d)
+	classify(b)
 	expect(line(" suppressed=1"))
 	if n := m.Stats().Faults[wasmhandler.CauseUnreachable]; n != 7 {
 		t.Errorf("%d faults were counted, not 7", n)

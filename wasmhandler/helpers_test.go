@@ -24,6 +24,7 @@ import (
 var cacheDir string
 
 func TestMain(m *testing.M) {
+	compilerMain(os.Args[1:])
 	dir, err := os.MkdirTemp("", "wasmhandler-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -126,11 +127,16 @@ func fail(t testing.TB, h core.Handler, d *core.Datagram) *wasmhandler.Fault {
 	return f
 }
 
-// engines runs a test on wazero's compiler, where it has one, and on its interpreter.
+// engines runs a test on wazero's compiler, where it has one, on its interpreter, and with instances that cannot be
+// reset in place.
 func engines(t *testing.T, test func(t *testing.T, c wasmhandler.Config)) {
 	t.Run("default", func(t *testing.T) { test(t, wasmhandler.Config{}) })
 	t.Run("interpreter", func(t *testing.T) { test(t, wasmhandler.Config{Interpreter: true}) })
+	t.Run("anew", func(t *testing.T) { test(t, wasmhandler.WithoutImage(wasmhandler.Config{})) })
 }
+
+// renewed is how many instances were brought back to their first state, in one way or another.
+func renewed(s wasmhandler.Stats) uint64 { return s.Resets + s.Restarts }
 
 // logged is a log that can be looked at: a line a record, without its time.
 type logged struct {

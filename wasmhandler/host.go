@@ -83,6 +83,13 @@ type callContext struct {
 	instance *instance
 }
 
+// What a host call costs, in fuel. A call takes some tens of nanoseconds by itself; the bytes are those that it
+// copies, logs or makes up, and those that describe them.
+const (
+	hostCallFuel = 100
+	hostByteFuel = 1
+)
+
 // bind makes f what wazero calls.
 func (f hostFunction) bind() api.GoModuleFunc {
 	call := f.call
@@ -91,12 +98,24 @@ func (f hostFunction) bind() api.GoModuleFunc {
 	}
 	if !f.result {
 		return func(ctx context.Context, guest api.Module, stack []uint64) {
-			call(ctx.(*callContext).instance, guest.Memory(), stack)
+			call(caller(ctx, guest), guest.Memory(), stack)
 		}
 	}
 	return func(ctx context.Context, guest api.Module, stack []uint64) {
-		stack[0] = uint64(call(ctx.(*callContext).instance, guest.Memory(), stack))
+		stack[0] = uint64(call(caller(ctx, guest), guest.Memory(), stack))
 	}
+}
+
+// caller returns the instance that calls, when it has paid for the call.
+func caller(ctx context.Context, guest api.Module) *instance {
+	in := ctx.(*callContext).instance
+	if in.counters == nil { // its start function runs, and wazero has not handed it over yet
+		if err := in.bindCounters(guest); err != nil {
+			panic(&hostTrap{cause: CauseOther, detail: err.Error()})
+		}
+	}
+	in.charge(hostCallFuel)
+	return in
 }
 
 // hostTrap is what a host function panics with to end the guest's call; wazero turns it into an error.

@@ -3,10 +3,10 @@ package wasmhandler
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler/abi"
+	"github.com/retort-udp/retort/wasmhandler/meter"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -25,32 +25,38 @@ const (
 
 // instance is one guest: a memory and what was found in it. It serves one goroutine at a time.
 type instance struct {
-	module *Module
-	guest  api.Module
-	memory *linearMemory
-	broken bool // after a fault: what its memory holds is anybody's guess
+	module   *Module
+	guest    api.Module
+	memory   *linearMemory
+	counters *meter.Counters     // its fuel and its stack
+	globals  []api.MutableGlobal // those that a reset restores, in the order of meter.Info.Globals
+	image    *image              // what it began as, so that it can be reset in place; nil: it cannot
+	view     *memoryView         // of the image, in place of its memory
+	broken   bool                // after a fault: what its memory holds is anybody's guess
 
 	ctx     context.Context // of every call: a *callContext
 	stack   [5]uint64       // arguments of a call, then its result
+	budget  uint64          // fuel that it was given last
 	clock   uint64          // nanoseconds since the Unix epoch: the datagram's arrival, or when the module was loaded
-	random  *rand.ChaCha8   // the worker's
-	stdin   []byte          // of a command: what it has not read of the request
-	stdout  []byte          // of a command: its reply so far
-	room    int             // of a command: bytes that a reply may have
+	random  random
+	stdin   []byte // of a command: what it has not read of the request
+	stdout  []byte // of a command: its reply so far
+	room    int    // of a command: bytes that a reply may have
 	console console
 	waits   int // during this call
 
 	functions struct{ reply, isResponse, idle, start api.Function } // nil: it has none
 
+	window                        uint32
 	request, reply, meta          []byte // the parts of the window
 	requestPtr, replyPtr, metaPtr uint64
 }
 
-// newInstance starts a guest: start function, _initialize, window, configuration. A command is not run.
-func (m *Module) newInstance(random *rand.ChaCha8) (*instance, error) {
-	in := &instance{module: m, clock: m.loaded, random: random}
-	in.ctx = &callContext{context.Background(), in}
-	if err := in.instantiate(); err != nil {
+// newInstance starts a guest: start function, _initialize, window, configuration. A command is not run. Whatever
+// it does on the way it does every time: its clock stands still and its random numbers are the same.
+func (m *Module) newInstance() (*instance, error) {
+	in, err := m.instantiate()
+	if err != nil {
 		return nil, err
 	}
 	if m.command {
@@ -65,8 +71,10 @@ func (m *Module) newInstance(random *rand.ChaCha8) (*instance, error) {
 }
 
 // instantiate makes the guest and its memory, and runs its start function if it has one.
-func (in *instance) instantiate() (err error) {
-	m := in.module
+func (m *Module) instantiate() (in *instance, err error) {
+	in = &instance{module: m, clock: m.loaded, budget: uint64(m.config.StartFuel)}
+	in.random.seed = m.config.Seed
+	in.random.use(0, 0, drawAtStart)
 	definition := m.code.ExportedMemories()[abi.Memory]
 	limit := uint64(m.config.Memory)
 	if pages, ok := definition.Max(); ok {
@@ -74,7 +82,7 @@ func (in *instance) instantiate() (err error) {
 	}
 	memory, err := newLinearMemory(uint64(definition.Min())*pageSize, limit)
 	if err != nil {
-		return m.config.errorf("%w", err)
+		return nil, m.config.errorf("%w", err)
 	}
 
 	m.making.Lock()
@@ -85,6 +93,7 @@ func (in *instance) instantiate() (err error) {
 		}
 		if err != nil {
 			memory.Free() // wazero forgets the memory of what it could not start
+			in = nil
 		}
 	}()
 	// The allocator gives a memory that is there already, for wazero lets none of its own fail.
@@ -92,12 +101,14 @@ func (in *instance) instantiate() (err error) {
 	ctx := &callContext{experimental.WithMemoryAllocator(context.Background(), allocator), in}
 	in.memory = memory
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions().
-		WithRandSource(in.random) // not used, but wazero would take 10 us to make one
-	in.guest, err = m.runtime.InstantiateModule(ctx, m.code, config)
+		WithRandSource(&in.random) // not used, but wazero would take 10 us to make one
+	guest, err := m.runtime.InstantiateModule(ctx, m.code, config)
 	if err != nil {
-		return in.newFault("start", err)
+		return nil, in.newFault("start", err)
 	}
-	return nil
+	in.guest = guest
+	in.ctx = &callContext{context.Background(), in}
+	return in, in.bindCounters(guest)
 }
 
 // prepare initialises the guest, takes its window and gives it the configuration.
@@ -108,7 +119,7 @@ func (in *instance) prepare() error {
 		}
 	}
 	settings := in.module.settings
-	size := uint64(max(windowSize, len(settings)))
+	size := windowFor(settings)
 	in.stack[0] = size
 	if err := in.call(in.guest.ExportedFunction(abi.Window)); err != nil {
 		return in.newFault(abi.Window, err)
@@ -122,10 +133,18 @@ func (in *instance) prepare() error {
 			return err
 		}
 	}
+	in.findFunctions()
+	return nil
+}
+
+// windowFor is how large a window has to be that takes these settings, and every datagram.
+func windowFor(settings []byte) uint64 { return uint64(max(windowSize, len(settings))) }
+
+// findFunctions looks up what is called from now on: doing that for each call would allocate.
+func (in *instance) findFunctions() {
 	in.functions.reply = in.guest.ExportedFunction(abi.Reply)
 	in.functions.isResponse = in.guest.ExportedFunction(abi.IsResponse)
 	in.functions.idle = in.guest.ExportedFunction(abi.Idle)
-	return nil
 }
 
 // takeWindow checks the window that the guest gave and divides it.
@@ -144,14 +163,20 @@ func (in *instance) takeWindow(ptr uint32, size uint64) (window []byte, err erro
 	case start+size > memory:
 		return nil, refuse("its window of %d bytes at %#x runs past the end of its memory of %d bytes", size, ptr, memory)
 	}
+	return in.divide(ptr, size), nil
+}
+
+// divide makes a window that was checked the instance's.
+func (in *instance) divide(ptr uint32, size uint64) (window []byte) {
 	base := uint64(ptr)
+	in.window = ptr
 	in.metaPtr, in.requestPtr, in.replyPtr = base+metaAt, base+requestAt, base+replyAt
 
 	window = in.memory.reserved[base : base+size : base+size]
 	in.meta = window[metaAt:requestAt:requestAt]
 	in.request = window[requestAt : requestAt+core.MaxPayload6 : requestAt+core.MaxPayload6]
 	in.reply = window[replyAt : replyAt+core.MaxPayload6 : replyAt+core.MaxPayload6]
-	return window, nil
+	return window
 }
 
 // configure hands the operator's bytes to the guest.
@@ -175,16 +200,19 @@ func (in *instance) put(d *core.Datagram, zone uint32) {
 	in.clock = uint64(d.Time.UnixNano())
 }
 
-// call calls f with the arguments in in.stack. Every call into a guest that was instantiated passes here.
+// ask calls f as call does, with fuel for a datagram.
+func (in *instance) ask(f api.Function) error {
+	in.refuel(uint64(in.module.config.Fuel))
+	return in.call(f)
+}
+
+// call calls f with the arguments in in.stack, and what is left of the guest's fuel. Every call into a guest that was
+// instantiated passes here.
 func (in *instance) call(f api.Function) error {
 	in.console.said = in.console.said[:0]
 	in.waits = 0
-	in.refuel()
 	return f.CallWithStack(in.ctx, in.stack[:])
 }
-
-// refuel gives the guest what one call may use up: nothing is counted yet.
-func (in *instance) refuel() {}
 
 // close ends the guest. Its memory is unmapped: nothing may look at it afterwards.
 func (in *instance) close() error {

@@ -31,6 +31,8 @@ func TestBroken(t *testing.T) {
 			}
 			engines(t, func(t *testing.T, c wasmhandler.Config) {
 				c.Name = "broken one"
+				c.StartFuel = 1_000_000 // the interpreter takes seconds for as much as the default
+				c.Depth = 500           // it has less of a stack, too
 				checkRefused(t, sample(t, "broken/"+name), c, want)
 			})
 		})

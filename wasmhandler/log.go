@@ -29,6 +29,7 @@ func guestLog(in *instance, memory api.Memory, args []uint64) errno {
 		detail := fmt.Sprintf("it logged %d bytes at %#x, outside its memory", size, ptr)
 		panic(&hostTrap{cause: CauseBounds, detail: detail})
 	}
+	in.charge(hostByteFuel * uint64(min(size, abi.MaxLog)))
 	in.log(min(max(slog.Level(level), slog.LevelDebug), slog.LevelError), text[:min(size, abi.MaxLog)], int(size))
 	return errnoSuccess
 }
@@ -119,7 +120,7 @@ func (in *instance) flush() {
 // as those of Rust's panics do.
 func (c *console) remember(line []byte) {
 	const most = 256
-	if len(c.said) > 0 && (c.said[len(c.said)-1] != ':' || len(line) == 0) {
+	if len(c.said) > 0 && (c.said[len(c.said)-1] != ':' || len(line) == 0) || len(c.said) >= most {
 		return
 	}
 	if len(c.said) > 0 {

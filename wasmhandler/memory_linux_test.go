@@ -39,7 +39,7 @@ func TestNoAddresses(t *testing.T) {
 		return
 	}
 
-	m := load(t, "fault", wasmhandler.Config{Memory: 4 << 30})
+	m := load(t, "fault", wasmhandler.WithoutImage(wasmhandler.Config{Memory: 4 << 30}))
 	h := forWorker(t, m)
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &before); err != nil {

@@ -35,6 +35,7 @@ func TestModuleReply(t *testing.T) {
 // TestWorkers runs several workers that are made, fail and are closed at once. Each must see its own instance.
 func TestWorkers(t *testing.T) {
 	engines(t, func(t *testing.T, c wasmhandler.Config) {
+		c.FaultAllowance = -1 // all are of one source
 		m := load(t, "fault", c)
 		const workers, rounds = 6, 40
 		var wg sync.WaitGroup
@@ -48,7 +49,7 @@ func TestWorkers(t *testing.T) {
 				defer closeHandler(t, h)
 				for range rounds {
 					for want := byte(1); want <= 5; want++ {
-						if reply, err := h.Reply(room(1), datagram(".")); err != nil || reply[0] != want {
+						if reply, err := h.Reply(room(1), datagram(".")); err != nil || len(reply) != 1 || reply[0] != want {
 							t.Errorf("%v, %v, want %d", reply, err, want)
 							return
 						}
@@ -62,7 +63,7 @@ func TestWorkers(t *testing.T) {
 		}
 		wg.Wait()
 		s := m.Stats()
-		if s.Faults[wasmhandler.CauseUnreachable] != workers*rounds || s.Restarts != workers*(rounds-1) {
+		if s.Faults[wasmhandler.CauseUnreachable] != workers*rounds || renewed(s) != workers*(rounds-1) {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -254,7 +255,7 @@ func TestRelease(t *testing.T) {
 		m.Close()
 	}
 	used("closed modules")
-	m := load(t, "fault", wasmhandler.Config{})
+	m := load(t, "fault", wasmhandler.WithoutImage(wasmhandler.Config{FaultAllowance: -1}))
 	h := forWorker(t, m)
 	for range instances {
 		fail(t, h, datagram("u"))

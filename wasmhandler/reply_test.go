@@ -357,7 +357,7 @@ func TestClassifierAndIdler(t *testing.T) {
 		if n := idled(); n != 0 {
 			t.Errorf("the instance lives on after a trap in idle: %d", n)
 		}
-		if s := m.Stats(); s.Faults[wasmhandler.CauseUnreachable] != 2 || s.Restarts != 2 {
+		if s := m.Stats(); s.Faults[wasmhandler.CauseUnreachable] != 2 || renewed(s) != 2 {
 			t.Errorf("%+v", s)
 		}
 		if !classifier.IsResponse(datagram(strings.Repeat("x", core.MaxPayload6+1))) {

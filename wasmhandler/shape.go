@@ -13,6 +13,7 @@ type shape struct {
 	memories []memoryEntry // imported ones first
 	table    uint64        // elements that its tables have to begin with, in all
 	exports  uint32
+	start    bool // there is a start function
 }
 
 // maxImports is how many imports a module may have. A module that uses every function there is has 47.
@@ -111,6 +112,8 @@ func readShape(wasm []byte) (s shape, err error) {
 			}
 		case sectionExport:
 			s.exports = section.u32()
+		case sectionStart:
+			s.start = true
 		}
 		if section.bad {
 			return s, fmt.Errorf("section %d is malformed", id)

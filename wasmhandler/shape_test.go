@@ -28,7 +28,7 @@ func FuzzShape(f *testing.F) {
 	f.Fuzz(func(t *testing.T, wasm []byte) {
 		s, err := readShape(wasm)
 		if err == nil {
-			err = s.check(DefaultMemory)
+			err = s.check(&Config{Memory: DefaultMemory, TableElements: DefaultTableElements})
 		}
 		if err != nil && strings.ContainsAny(err.Error(), "\n\x1b") {
 			t.Errorf("%q", err)

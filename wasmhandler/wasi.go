@@ -3,7 +3,6 @@ package wasmhandler
 import (
 	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -241,7 +240,9 @@ func transfer(in *instance, memory api.Memory, args []uint64, each func(*instanc
 		if !ok {
 			return errnoFault
 		}
-		n := each(in, buffer[:min(len(buffer), maxTransfer-done)])
+		taken := buffer[:min(len(buffer), maxTransfer-done)]
+		in.charge(hostByteFuel * uint64(vectorSize+len(taken)))
+		n := each(in, taken)
 		done += n
 		full = n == len(buffer)
 	}
@@ -275,6 +276,7 @@ func pollOneoff(in *instance, memory api.Memory, args []uint64) errno {
 	if !ok || !memory.WriteUint32Le(result, count) {
 		return errnoFault
 	}
+	in.charge(hostByteFuel * uint64(count) * (subscriptionSize + eventSize))
 	if in.waits++; in.waits > maxWaits {
 		panic(&hostTrap{cause: CauseOther, detail: "it waits for time to pass, and its clock stands still"})
 	}
@@ -306,15 +308,7 @@ func randomGet(in *instance, memory api.Memory, args []uint64) errno {
 	if !ok {
 		return errnoFault
 	}
+	in.charge(hostByteFuel * uint64(len(buffer)))
 	_, _ = in.random.Read(buffer) // never fails
 	return errnoSuccess
-}
-
-// newRandom returns the random numbers of one worker.
-func newRandom(seed uint64, worker int) *rand.ChaCha8 {
-	var key [32]byte
-	copy(key[16:], "retort random_get")
-	binary.LittleEndian.PutUint64(key[0:], seed)
-	binary.LittleEndian.PutUint64(key[8:], uint64(worker))
-	return rand.NewChaCha8(key)
 }

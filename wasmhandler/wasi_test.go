@@ -309,7 +309,7 @@ func TestDeterminism(t *testing.T) {
 	wasm := goGuest(t, "goguest", "-buildmode=c-shared")
 	var runs [2]bytes.Buffer
 	for i := range runs {
-		h := forWorker(t, compile(t, wasm, wasmhandler.Config{Seed: 42, CacheDir: cacheDir}))
+		h := forWorker(t, compile(t, wasm, wasmhandler.Config{Seed: 42, CacheDir: cacheDir, Fuel: goFuel}))
 		d := datagram("")
 		for n, request := range strings.Split("hello n r r c g r p r n t r", " ") {
 			d.Data, d.Time = []byte(request), arrival.Add(time.Duration(n)*time.Millisecond)

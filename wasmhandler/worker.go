@@ -2,33 +2,110 @@ package wasmhandler
 
 import (
 	"errors"
-	"math/rand/v2"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler/abi"
+
+	"github.com/tetratelabs/wazero/api"
 )
 
 // worker answers for one worker of a server: an instance, and what outlives it when it is replaced.
 type worker struct {
 	module   *Module
+	number   uint64    // of the worker, from 1
+	asked    uint64    // datagrams that were to be answered so far
 	instance *instance // nil: it could not be replaced yet
-	random   *rand.ChaCha8
+	sampling sampling  // of what calls take
+	spent    spending
 	retry    backoff
 	zones    zones
 	codes    codes
+	faults   uint64 // so far
 	closed   bool
 }
 
-func newWorker(m *Module, random *rand.ChaCha8) (*worker, error) {
-	in, err := m.newInstance(random)
+func newWorker(m *Module, number int) (*worker, error) {
+	in, err := m.firstInstance(number == 0)
 	if err != nil {
 		return nil, err
 	}
-	return &worker{module: m, instance: in, random: random}, nil
+	return &worker{module: m, number: uint64(number) + 1, instance: in}, nil
 }
 
 // Reply asks the guest.
 func (w *worker) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
+	in, err := w.ready(d)
+	if err != nil {
+		return nil, err
+	}
+	room := min(cap(dst)-len(dst), core.MaxPayload6)
+	in.stack = [5]uint64{in.requestPtr, uint64(len(d.Data)), in.replyPtr, uint64(room), in.metaPtr}
+	in.random.use(w.number, w.asked, drawInReply)
+	w.asked++
+	if err := w.ask(in.functions.reply); err != nil {
+		return nil, w.fail(in.newFault(abi.Reply, err))
+	}
+	n := int32(in.stack[0])
+	if n >= 0 && int(n) <= room {
+		dst = append(dst, in.reply[:n]...)
+		w.clean()
+		return dst, nil
+	}
+	err = w.noReply(n, room)
+	w.clean()
+	return nil, err
+}
+
+// noReply says what a result of n means that is no length of a reply: nil is silence.
+func (w *worker) noReply(n int32, room int) error {
+	switch {
+	case n == abi.Silence:
+		return nil
+	case n == abi.Malformed:
+		return core.ErrMalformed
+	case n <= int32(core.MaxCode):
+		return w.codes.err(core.Code(n))
+	case n > 0:
+		return w.fail(w.instance.badResult(abi.Reply, CauseResult,
+			"it returned %d bytes, and there was room for %d", n, room))
+	}
+	return w.fail(w.instance.badResult(abi.Reply, CauseResult, "it returned %d, which means nothing yet", n))
+}
+
+// isResponse asks the guest whether d is an answer. When the guest cannot tell, for a fault or because there is
+// none to ask, d is taken for one: an answer to an answer is worse than silence.
+func (w *worker) isResponse(d *core.Datagram) bool {
+	in, err := w.ready(d)
+	if err != nil {
+		return true
+	}
+	in.stack = [5]uint64{in.requestPtr, uint64(len(d.Data)), in.metaPtr}
+	in.random.use(w.number, w.asked, drawInIsResponse)
+	if err := w.ask(in.functions.isResponse); err != nil {
+		w.failUnheard(in.newFault(abi.IsResponse, err))
+		return true
+	}
+	answer := uint32(in.stack[0]) != 0
+	w.clean()
+	return answer
+}
+
+// idle gives the guest a moment.
+func (w *worker) idle() {
+	in := w.instance
+	if in == nil || in.broken {
+		return
+	}
+	in.random.use(w.number, w.asked, drawInIdle)
+	if err := w.ask(in.functions.idle); err != nil {
+		w.failUnheard(in.newFault(abi.Idle, err))
+		return
+	}
+	w.clean()
+}
+
+// ready returns an instance with d in its window.
+func (w *worker) ready(d *core.Datagram) (*instance, error) {
 	in := w.instance
 	if in == nil || in.broken {
 		var err error
@@ -40,78 +117,65 @@ func (w *worker) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 		return nil, w.tooLong(d)
 	}
 	in.put(d, w.zones.index(d.From.Addr(), d.Time))
-	room := min(cap(dst)-len(dst), core.MaxPayload6)
-	in.stack = [5]uint64{in.requestPtr, uint64(len(d.Data)), in.replyPtr, uint64(room), in.metaPtr}
-	if err := in.call(in.functions.reply); err != nil {
-		return nil, w.fail(in.newFault(abi.Reply, err))
-	}
-	switch n := int32(in.stack[0]); {
-	case n >= 0 && int(n) <= room:
-		return append(dst, in.reply[:n]...), nil
-	case n == abi.Silence:
-		return nil, nil
-	case n == abi.Malformed:
-		return nil, core.ErrMalformed
-	case n <= int32(core.MaxCode):
-		return nil, w.codes.err(core.Code(n))
-	case n > 0:
-		return nil, w.fail(in.badResult(abi.Reply, CauseResult, "it returned %d bytes, and there was room for %d", n, room))
-	default:
-		return nil, w.fail(in.badResult(abi.Reply, CauseResult, "it returned %d, which means nothing yet", n))
-	}
+	return in, nil
 }
 
-// isResponse asks the guest whether d is an answer. When the guest cannot tell, for a fault or because there is
-// none to ask, d is taken for one: an answer to an answer is worse than silence.
-func (w *worker) isResponse(d *core.Datagram) bool {
-	in := w.instance
-	if in == nil || in.broken {
-		var err error
-		if in, err = w.renew(d); err != nil {
-			return true
-		}
+// ask calls a function of the guest and counts what that took.
+func (w *worker) ask(f api.Function) error {
+	err := w.instance.ask(f)
+	if weight := w.sampling.next(err != nil); weight > 0 {
+		add(&w.spent.fuel, weight*w.instance.used())
 	}
-	if len(d.Data) > len(in.request) {
-		return true
-	}
-	in.put(d, w.zones.index(d.From.Addr(), d.Time))
-	in.stack = [5]uint64{in.requestPtr, uint64(len(d.Data)), in.metaPtr}
-	if err := in.call(in.functions.isResponse); err != nil {
-		_ = w.fail(in.newFault(abi.IsResponse, err))
-		return true
-	}
-	return uint32(in.stack[0]) != 0
+	return err
 }
 
-// idle gives the guest a moment.
-func (w *worker) idle() {
-	in := w.instance
-	if in == nil || in.broken {
-		return
-	}
-	if err := in.call(in.functions.idle); err != nil {
-		_ = w.fail(in.newFault(abi.Idle, err))
-	}
-}
-
-// fail takes note of a fault; the instance is replaced before the next datagram.
+// fail takes note of a fault; the instance is reset or replaced before the next datagram.
 func (w *worker) fail(f *Fault) error {
 	w.instance.broken = true
-	w.module.count(f, w.instance.clock)
+	w.faults++
+	w.module.count(f)
 	return f
 }
 
-// renew replaces a broken instance.
+// failUnheard is fail for a fault that no error tells anybody.
+func (w *worker) failUnheard(f *Fault) {
+	_ = w.fail(f)
+	w.module.complain(f, w.instance.clock)
+}
+
+// clean lets nothing of a call stay, if so configured. What cannot be reset in place is replaced before the next
+// datagram, as after a fault: then there is one that can be told when that fails.
+func (w *worker) clean() {
+	if w.module.config.Isolate == IsolateDatagram && !w.instance.broken {
+		w.instance.broken = !w.reset()
+	}
+}
+
+// reset puts the instance back to its first state, if that can be done in place.
+func (w *worker) reset() bool {
+	ok := w.instance.reset()
+	if ok {
+		add(&w.spent.resets, 1)
+	}
+	return ok
+}
+
+// renew makes good what a fault broke: in place, or with another instance.
 func (w *worker) renew(d *core.Datagram) (*instance, error) {
 	if w.closed {
 		return nil, w.module.config.errorf("%w", ErrClosed)
 	}
+	if w.instance != nil && w.reset() {
+		return w.instance, nil
+	}
 	if err := w.retry.wait(d.Time); err != nil {
 		return nil, err
 	}
-	old := w.instance
-	w.instance = nil
-	in, err := w.module.reset(old, w.random)
+	if w.instance != nil {
+		_ = w.instance.close() // it is broken: what else it has to say does not matter
+		w.instance = nil
+	}
+	in, err := w.module.nextInstance()
 	if err != nil {
 		w.module.counters.failures.Add(1)
 		return nil, w.retry.failed(d.Time, err)
@@ -137,44 +201,18 @@ func (w *worker) Close() error {
 		err = w.instance.close()
 		w.instance = nil
 	}
-	return errors.Join(err, w.module.release())
+	return errors.Join(err, w.module.release(w))
 }
 
-// The optional interfaces are found by type assertion, so a guest without them must be of a type without them.
-type (
-	classifier struct{ w *worker }
-	idler      struct{ w *worker }
-)
-
-// IsResponse implements core.Classifier.
-func (c classifier) IsResponse(d *core.Datagram) bool { return c.w.isResponse(d) }
-
-// Idle implements core.Idler.
-func (i idler) Idle() { i.w.idle() }
-
-// withOptions returns w with the methods of what its guest exports.
-func (w *worker) withOptions() core.Handler {
-	classifies, idles := w.instance.functions.isResponse != nil, w.instance.functions.idle != nil
-	switch {
-	case classifies && idles:
-		return struct {
-			*worker
-			classifier
-			idler
-		}{w, classifier{w}, idler{w}}
-	case classifies:
-		return struct {
-			*worker
-			classifier
-		}{w, classifier{w}}
-	case idles:
-		return struct {
-			*worker
-			idler
-		}{w, idler{w}}
+// FuelUsed implements FuelMeter.
+func (w *worker) FuelUsed() uint64 {
+	if w.instance == nil || !w.sampling.begun {
+		return 0
 	}
-	return w
+	return w.instance.used()
 }
+
+func (w *worker) spending() *spending { return &w.spent }
 
 // codes keeps the error values of the codes that a guest uses: making one of a core.Code costs an allocation.
 type codes [64]struct {

@@ -48,7 +48,8 @@ func compile(t testing.TB, wasm []byte) (*wasmhandler.Module, *logBuffer) {
 }
 
 func config(log *logBuffer) wasmhandler.Config {
-	return wasmhandler.Config{Name: "test", CacheDir: cache, Log: slog.New(slog.NewTextHandler(log, nil))}
+	const fuel = 1 << 30 // the probe fills its room byte by byte, and a Go guest does that slowly
+	return wasmhandler.Config{Name: "test", Fuel: fuel, CacheDir: cache, Log: slog.New(slog.NewTextHandler(log, nil))}
 }
 
 // logBuffer keeps what is logged.

@@ -1,4 +1,4 @@
-;; want: its tables have 65537 elements to begin with, more than the limit of 65536
+;; want: its tables have 65537 elements to begin with, more than the limit of 65536 (Config.TableElements)
 (module
   (memory (export "memory") 4)
   (table 65536 funcref)

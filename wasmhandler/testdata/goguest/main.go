@@ -33,13 +33,23 @@ func retortReply(req, reqLen, out, outCap, meta uint32) int32 {
 	return int32(copy(window[out-base:][:outCap], answer))
 }
 
-var garbage []*[]byte
+var (
+	garbage []*[]byte
+	kept    []string
+)
 
 func reply(request []byte) []byte {
 	if len(request) == 0 {
 		return nil
 	}
 	switch request[0] {
+	case 'x':
+		os.Exit(3)
+	case 'k': // keep
+		kept = append(kept, string(request))
+		return request
+	case 'v': // what has been kept
+		return append([]byte{byte(len(kept))}, strings.Join(kept, "")...)
 	case 'n': // the time
 		return binary.LittleEndian.AppendUint64(nil, uint64(time.Now().UnixNano()))
 	case 'r':

@@ -1,0 +1,20 @@
+;; Burns fuel. The request's first byte says how: "l" loops for ever, "c" calls the host for ever, "r" asks for random
+;; numbers for ever, "t" burns much in a tree of calls without a loop; any other is answered with an empty reply.
+(module
+  (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (memory (export "memory") 4)
+  (func (export "retort_v1_window") (param i32) (result i32) (i32.const 65536))
+  (func $tree (param $n i32)
+    (if (i32.eqz (local.get $n)) (then return))
+    (call $tree (i32.sub (local.get $n) (i32.const 1)))
+    (call $tree (i32.sub (local.get $n) (i32.const 1))))
+  (func $burn (param $what i32)
+    (if (i32.eq (local.get $what) (i32.const 0x6c)) (then (loop $for_ever (br $for_ever))))
+    (if (i32.eq (local.get $what) (i32.const 0x63)) (then (loop $calling (drop (call $yield)) (br $calling))))
+    (if (i32.eq (local.get $what) (i32.const 0x72))
+      (then (loop $drawing (drop (call $random (i32.const 0) (i32.const 65536))) (br $drawing))))
+    (if (i32.eq (local.get $what) (i32.const 0x74)) (then (call $tree (i32.const 60)))))
+  (func $reply (export "retort_v1_reply") (param $req i32) (param $len i32) (param i32 i32 i32) (result i32)
+    (call $burn (i32.load8_u (local.get $req)))
+    (i32.const 0)))
