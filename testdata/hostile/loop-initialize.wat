@@ -1,0 +1,7 @@
+;; Loops for ever in _initialize.
+;; want: fault in _initialize: fuel
+(module
+  (memory (export "memory") 4)
+  (func (export "_initialize") (loop (br 0)))
+  (func (export "retort_v1_window") (param i32) (result i32) (i32.const 65536))
+  (func (export "retort_v1_reply") (param i32 i32 i32 i32 i32) (result i32) (i32.const 0)))

@@ -1,0 +1,23 @@
+;; Traps in another way on each datagram.
+;; want: 8 faults (arithmetic 3, bounds 4, unreachable 1)
+(module
+  (type $nullary (func))
+  (memory (export "memory") 4)
+  (table 2 funcref)
+  (elem (i32.const 0) $other)
+  (func $other (param i64))
+  (func (export "retort_v1_window") (param i32) (result i32) (i32.const 65536))
+  (func (export "retort_v1_reply") (param $req i32) (param i32 i32 i32 i32) (result i32)
+    (block $7 (block $6 (block $5 (block $4 (block $3 (block $2 (block $1 (block $0
+      (br_table $0 $1 $2 $3 $4 $5 $6 $7 (i32.load8_u (local.get $req))))
+      unreachable)
+      (return (i32.div_s (i32.const 1) (i32.const 0))))
+      (return (i32.div_s (i32.const 0x80000000) (i32.const -1))))
+      (return (i32.trunc_f64_s (f64.const inf))))
+      (return (i32.load offset=0xffffffff (i32.const 0xffffffff))))
+      (i64.store (i32.const 262140) (i64.const 1))
+      (return (i32.const 0)))
+      (call_indirect (type $nullary) (i32.const 2))
+      (return (i32.const 0)))
+    (call_indirect (type $nullary) (i32.const 0))
+    (i32.const 0)))

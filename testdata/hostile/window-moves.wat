@@ -1,0 +1,15 @@
+;; Each instance gives its window at a place of chance, and every second datagram ends its instance.
+;; want: 4 replies, 4 faults (unreachable)
+(module
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (memory (export "memory") 8)
+  (global $asked (mut i32) (i32.const 0))
+  (func (export "retort_v1_window") (param i32) (result i32)
+    (drop (call $random (i32.const 16) (i32.const 1)))
+    (i32.add (i32.const 65536) (i32.mul (i32.load8_u (i32.const 16)) (i32.const 16))))
+  (func (export "retort_v1_reply")
+    (param $req i32) (param $len i32) (param $out i32) (param i32 i32) (result i32)
+    (global.set $asked (i32.add (global.get $asked) (i32.const 1)))
+    (if (i32.eq (global.get $asked) (i32.const 2)) (then unreachable))
+    (memory.copy (local.get $out) (local.get $req) (local.get $len))
+    (local.get $len)))

@@ -1,0 +1,7 @@
+;; Gives a window whose end is address 0 in 32 bits.
+;; want: fault in retort_v1_window: window
+(module
+  (memory (export "memory") 4)
+  (func (export "retort_v1_window") (param $size i32) (result i32)
+    (i32.and (i32.sub (i32.const 15) (local.get $size)) (i32.const -16)))
+  (func (export "retort_v1_reply") (param i32 i32 i32 i32 i32) (result i32) (i32.const 0)))

@@ -1,0 +1,6 @@
+;; Refuses to give a window.
+;; want: fault in retort_v1_window: window
+(module
+  (memory (export "memory") 4)
+  (func (export "retort_v1_window") (param i32) (result i32) (i32.const 0))
+  (func (export "retort_v1_reply") (param i32 i32 i32 i32 i32) (result i32) (i32.const 0)))
