@@ -67,7 +67,7 @@ func (Test) Wasm() error {
 // testIn runs the tests of core for goos, each test binary by way of the command run.
 func testIn(goos, run string) error {
 	fmt.Printf("core, inside WebAssembly, GOOS=%s\n", goos)
-	return sh.RunWithV(map[string]string{"GOOS": goos, "GOARCH": "wasm"}, "go", "test", "-exec", run, "./core/...")
+	return sh.RunWithV(map[string]string{"GOOS": goos, "GOARCH": "wasm"}, "go", "test", "-short", "-exec", run, "./core/...")
 }
 
 // targets are the systems that every release is for; WebAssembly is for core alone.

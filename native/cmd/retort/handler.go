@@ -1,0 +1,199 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/reply"
+	"github.com/retort-udp/retort/core/vectors"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/flagtype"
+	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/abi"
+)
+
+// handlerFlags say which handler answers and how it is run.
+type handlerFlags struct {
+	handler  string
+	config   string
+	memory   flagtype.Size
+	seed     uint64
+	cacheDir string
+	cacheMax flagtype.Size
+	noCache  bool
+	fallback string
+	untested bool
+}
+
+func (f *handlerFlags) add(cmd *cobra.Command) {
+	f.memory, f.cacheMax = wasmhandler.DefaultMemory, wasmhandler.DefaultCacheSize
+	flags := cmd.Flags()
+	flags.StringVar(&f.handler, "handler", "length",
+		"what answers: a file FILE.wasm, or `NAME`: "+strings.Join(reply.Names(), ", "))
+	flags.StringVar(&f.config, "handler-config", "",
+		"configuration for the handler: `TEXT`, or @FILE, or @- for standard input")
+	flags.Var(&f.memory, "memory", "memory that an instance of a .wasm handler may have")
+	flags.Uint64Var(&f.seed, "seed", 0,
+		"`NUMBER` that random numbers follow from, a .wasm handler's and --drop's; 0: chance")
+	flags.StringVar(&f.cacheDir, "cache-dir", "",
+		"`DIR` for compiled .wasm handlers, which nobody else has access to (default: one in the user's cache)")
+	flags.Var(&f.cacheMax, "cache-size", "how much compiled .wasm handlers may take there; the oldest go")
+	flags.BoolVar(&f.noCache, "no-cache", false, "compile a .wasm handler anew each time, and keep nothing")
+	flags.StringVar(&f.fallback, "fallback", "drop",
+		"built-in handler, by `NAME`, that answers while a .wasm handler is paused: it fails its own vectors")
+	flags.BoolVar(&f.untested, "no-self-test", false,
+		"do not run the vectors that lie beside a handler NAME.wasm as NAME.vectors.txt")
+	complete(cmd, "fallback", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return handlerNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+	complete(cmd, "handler", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return handlerNames(), cobra.ShellCompDirectiveDefault // and then files
+	})
+}
+
+// handlerNames lists the built-in handlers, those that take a parameter with a "=" behind them.
+func handlerNames() []string {
+	names := reply.Names()
+	for i, name := range names {
+		if name, _, hasParam := strings.Cut(name, "="); hasParam {
+			names[i] = name + "="
+		}
+	}
+	return names
+}
+
+// loadedHandler is a handler that is ready to serve.
+type loadedHandler struct {
+	core.Handler
+	module *wasmhandler.Module // nil: it is built in
+}
+
+func (h *loadedHandler) Close() error {
+	if h.module == nil {
+		return nil
+	}
+	return h.module.Close()
+}
+
+// load makes the handler and configures it.
+func (f *handlerFlags) load(
+	ctx context.Context, flags *pflag.FlagSet, stdin io.Reader, log *slog.Logger,
+) (*loadedHandler, error) {
+	h, err := f.make(ctx, flags, log)
+	if err != nil {
+		return nil, err
+	}
+	if !flags.Changed("handler-config") {
+		return h, nil
+	}
+	config, err := argument(f.config, stdin, abi.MaxConfig)
+	if err == nil {
+		err = core.Configure(h.Handler, config)
+	}
+	if err != nil {
+		_ = h.Close() // nothing was served: the first error is the one that matters
+		return nil, fmt.Errorf("--handler-config: %w", err)
+	}
+	return h, nil
+}
+
+func (f *handlerFlags) make(
+	ctx context.Context, flags *pflag.FlagSet, log *slog.Logger,
+) (*loadedHandler, error) {
+	if isModule(f.handler) {
+		return f.compile(ctx, log)
+	}
+	for _, name := range []string{"memory", "cache-dir", "cache-size", "no-cache", "fallback", "no-self-test"} {
+		if flags.Changed(name) {
+			return nil, usagef("--%s is for .wasm handlers, and %q is none", name, f.handler)
+		}
+	}
+	h, err := reply.Named(f.handler)
+	if err != nil {
+		return nil, fmt.Errorf("--handler: %w", err)
+	}
+	return &loadedHandler{Handler: h}, nil
+}
+
+// isModule says whether a handler is named as a file. The name of a built-in handler never is, whatever
+// parameter stands behind it.
+func isModule(handler string) bool {
+	name, _, _ := strings.Cut(handler, "=")
+	names := handlerNames()
+	builtin := slices.Contains(names, name) || slices.Contains(names, name+"=")
+	return !builtin && (strings.HasSuffix(handler, ".wasm") || strings.ContainsAny(handler, `/\`))
+}
+
+func (f *handlerFlags) compile(ctx context.Context, log *slog.Logger) (*loadedHandler, error) {
+	wasm, err := readFile(f.handler, wasmhandler.MaxModule)
+	if err != nil {
+		return nil, fmt.Errorf("--handler: %w", err)
+	}
+	c := wasmhandler.Config{
+		Name:      f.handler,
+		Memory:    int64(f.memory),
+		Seed:      f.seed,
+		CacheDir:  f.cache(log),
+		CacheSize: max(int64(f.cacheMax), 1), // to the Config zero is its default
+		Log:       log,
+	}
+	if c.Fallback, err = reply.Named(f.fallback); err != nil {
+		return nil, fmt.Errorf("--fallback: %w", err)
+	}
+	if c.Vectors, err = f.vectors(); err != nil {
+		return nil, err
+	}
+	if c.Compiler, err = compiler(); err != nil {
+		return nil, err
+	}
+	m, err := wasmhandler.Compile(ctx, wasm, c)
+	if err != nil {
+		return nil, err
+	}
+	return &loadedHandler{Handler: m, module: m}, nil
+}
+
+// vectors returns those that lie beside the module; nil if there are none, or they are not asked for.
+func (f *handlerFlags) vectors() (*vectors.File, error) {
+	name := strings.TrimSuffix(f.handler, ".wasm") + ".vectors.txt"
+	if f.untested {
+		return nil, nil
+	}
+	text, err := readFile(name, vectors.MaxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var file *vectors.File
+	if err == nil {
+		file, err = vectors.Parse(name, text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the vectors of the handler %s cannot be read (--no-self-test does without): %w", f.handler, err)
+	}
+	return file, nil
+}
+
+// cache returns the directory for compiled code, "" for none.
+func (f *handlerFlags) cache(log *slog.Logger) string {
+	if f.noCache {
+		return ""
+	}
+	dir, err := os.UserCacheDir()
+	if f.cacheDir == "" && err != nil {
+		log.Debug("handlers are compiled anew each time: there is no directory for a cache", "error", err)
+		return ""
+	}
+	return cmp.Or(f.cacheDir, filepath.Join(dir, "retort"))
+}
