@@ -52,7 +52,7 @@ type scanArguments struct {
 }
 
 // pageRange is the kernel's struct page_region.
-type pageRange struct{ start, end, categories uint64 }
+type pageRange struct{ start, end, _ uint64 }
 
 // The categories that pages are in.
 const (

@@ -338,8 +338,10 @@ func TestCharge(t *testing.T) {
 		if _, err := g.call(nothing+1_000, "twice", 900); err == nil || g.Cause() != meter.Fuel || calls != once+1 {
 			t.Errorf("%v, %v after %d calls", err, g.Cause(), calls-once)
 		}
-		if g.Charge(math.MaxUint64) || g.Charge(math.MaxUint64) || g.Charge(1) || g.Cause() != meter.Fuel {
-			t.Error("an overdrawn account recovers")
+		for _, n := range []uint64{math.MaxUint64, math.MaxUint64, 1} {
+			if g.Charge(n) || g.Cause() != meter.Fuel {
+				t.Errorf("an overdrawn account recovers from %d more", n)
+			}
 		}
 		if _, err := g.call(math.MaxUint64, "f", 7); err != nil {
 			t.Errorf("after that: %v", err)

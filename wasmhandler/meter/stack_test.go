@@ -1,7 +1,6 @@
 package meter_test
 
 import (
-	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -236,7 +235,7 @@ func TestTrueStack(t *testing.T) {
 			if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
 				t.Errorf("the stack took %d bytes", grown)
 			} else {
-				t.Log(fmt.Sprintf("%d bytes were allocated for the stack", grown))
+				t.Logf("%d bytes were allocated for the stack", grown)
 			}
 		})
 	}
