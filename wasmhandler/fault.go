@@ -137,9 +137,18 @@ func functionNames(trace, module string) (names []string) {
 		if len(names) == most {
 			return append(names, "...")
 		}
-		names = append(names, clean(name))
+		names = append(names, shortName(name))
 	}
 	return names
+}
+
+// shortName cuts a name that a guest gave itself to what a log line has room for.
+func shortName(name string) string {
+	const most = 64 // bytes
+	if len(name) > most {
+		name = name[:most] + "..."
+	}
+	return clean(name)
 }
 
 // cutLast returns what is before the last sep in s.

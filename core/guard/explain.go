@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"unsafe"
+
+	"github.com/retort-udp/retort/core"
 )
 
 // Explain writes the rules in force to w, for an operator, with the memory that they take.
@@ -17,32 +19,29 @@ func (g *Guard) Explain(w io.Writer) error {
 // String returns what Explain writes.
 func (g *Guard) String() string {
 	var b strings.Builder
-	p := &g.policy
-	section := func(title string, lines ...string) {
+	section := func(title string, lines []string) {
 		fmt.Fprintln(&b, title)
 		for _, line := range lines {
 			fmt.Fprintln(&b, "   ", line)
 		}
 	}
-	section("Never answered",
-		"sources that are no host: port 0, 0.0.0.0 and ::, multicast, 255.255.255.255",
-		"ourselves: "+g.ourselves(),
-		"sources: "+g.sources(),
-		"datagrams to a broadcast or multicast address: "+choose(p.AnswerGroup, "answered", "not answered"),
-		"answers, where the handler can tell them from questions",
-	)
-	section("Loops", g.explainLoops()...)
-	section("Amplification",
-		fmt.Sprintf("at most %v bytes out for each byte in, off loopback, the headers of IP and UDP counted", p.MaxAmplification),
-		fmt.Sprintf("so an empty datagram is answered with up to %d bytes over IPv4 and %d over IPv6, one of 100 with up to %d and %d",
-			g.budget.reply(0, headers4, 1<<16), g.budget.reply(0, headers6, 1<<16),
-			g.budget.reply(100, headers4, 1<<16), g.budget.reply(100, headers6, 1<<16)),
-	)
-	section("Rate", g.explainRate()...)
+	section("Never answered", g.explainRefusals())
+	section("Loops", g.explainLoops())
+	section("Amplification", g.explainBudget())
+	section("Rate", g.explainRate())
 	shared, each := g.Memory()
-	section("Memory",
-		fmt.Sprintf("%d KiB, and %d KiB for each worker, whoever sends", shared>>10, each>>10))
+	section("Memory", []string{fmt.Sprintf("%d KiB, and %d KiB for each worker, whoever sends", shared>>10, each>>10)})
 	return b.String()
+}
+
+func (g *Guard) explainRefusals() []string {
+	return []string{
+		"sources that are no host: port 0, 0.0.0.0 and ::, multicast, 255.255.255.255",
+		"ourselves: " + g.ourselves(),
+		"sources: " + g.sources(),
+		"datagrams to a broadcast or multicast address: " + choose(g.policy.AnswerGroup, "answered", "not answered"),
+		"answers, where the handler can tell them from questions",
+	}
 }
 
 func choose(condition bool, yes, no string) string {
@@ -89,12 +88,24 @@ func (g *Guard) explainLoops() []string {
 	}
 	return []string{
 		"a datagram that repeats our last reply to its sender is dropped, unless that reply repeated its request",
-		fmt.Sprintf("after %d exchanges in strict alternation one reply is withheld, with a peer on a port from %d up that is no known service's;",
+		fmt.Sprintf("a reply is withheld after %d exchanges in strict alternation with a peer on a port from %d up",
 			p.ClientPortExchanges, p.ClientPorts),
-		fmt.Sprintf("after %d with others", p.LowPortExchanges),
-		"a withheld reply is sent with the reply to its peer's next datagram, if that comes soon, and is lost otherwise",
-		"where the handler can tell answers from questions, neither is needed",
-		fmt.Sprintf("a worker remembers %d peers and keeps %d replies of up to %d bytes", tableSets*tableWays, heldReplies, heldSize),
+		fmt.Sprintf("and after %d with one on another port, a known service's or ours", p.LowPortExchanges),
+		"it is sent with the reply to its peer's next datagram, if that comes soon, and is lost otherwise",
+		"where the handler can tell answers from questions, none of this is needed",
+		fmt.Sprintf("a worker remembers %d peers and keeps %d replies of up to %d bytes",
+			tableSets*tableWays, heldReplies, heldSize),
+	}
+}
+
+func (g *Guard) explainBudget() []string {
+	four := func(n int) int { return g.budget.reply(n, headers4, core.MaxPayload4) }
+	six := func(n int) int { return g.budget.reply(n, headers6, core.MaxPayload6) }
+	return []string{
+		fmt.Sprintf("at most %v bytes out for each byte in, off loopback, the headers of IP and UDP counted",
+			g.policy.MaxAmplification),
+		fmt.Sprintf("so an empty datagram is answered with up to %d bytes over IPv4 and %d over IPv6", four(0), six(0)),
+		fmt.Sprintf("and one of 100 bytes with up to %d and %d", four(100), six(100)),
 	}
 }
 
@@ -108,8 +119,9 @@ func (g *Guard) explainRate() []string {
 		slip = fmt.Sprintf("1 in %d of the others is answered all the same", p.Slip)
 	}
 	return []string{
-		fmt.Sprintf("%d datagrams a second for each /%d (IPv4) and /%d (IPv6), %d at once; refusals begin at half of that, at random",
+		fmt.Sprintf("%d datagrams a second for each /%d (IPv4) and /%d (IPv6), %d at once",
 			p.Rate, p.Prefix4, p.Prefix6, p.Burst),
+		"refusals begin at half of that, at random",
 		slip,
 		fmt.Sprintf("a datagram on which the handler fails counts as %d", p.FaultCost),
 		"loopback: " + choose(p.RateLimit == On, "limited as well", "not limited"),

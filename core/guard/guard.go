@@ -172,7 +172,8 @@ func (g *Guard) Prefix(addr netip.Addr) netip.Prefix {
 // be.
 func (g *Guard) Warnings() (warnings []string) {
 	if g.policy.LoopGuard == Off {
-		warnings = append(warnings, "the loop guard is off: one forged datagram can make this server and another answer each other for ever")
+		warnings = append(warnings,
+			"the loop guard is off: one forged datagram can make this server and another answer each other for ever")
 	}
 	if g.policy.RateLimit == Off && !g.onLoopback() {
 		warnings = append(warnings, "the rate limit is off: forged requests can make this server flood their victim")

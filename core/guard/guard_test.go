@@ -164,6 +164,16 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
+// The zero Datagram is from nobody, even if it is the first.
+func TestZeroDatagram(t *testing.T) {
+	w := newWorker(t, nil, silent, public.String())
+	for range 2 {
+		if _, v := w.Admit(&core.Datagram{}, false); v != guard.PortZero {
+			t.Errorf("%v", v)
+		}
+	}
+}
+
 func TestVerdictsHaveNames(t *testing.T) {
 	seen := make(map[string]bool)
 	for v := range guard.Verdicts {

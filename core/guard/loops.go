@@ -13,8 +13,11 @@ package guard
 // Two datagrams of a peer in one batch are the same proof for free: both arrived before any reply of that
 // batch had left. A pause starts the count anew too.
 //
-// Apart from that, a datagram that repeats our last reply to its sender is dropped at once. That ends the
-// loops that have come to a fixed point, however many datagrams go round in them.
+// Apart from that, a datagram that repeats our last reply to its sender, however long ago that was, is dropped
+// at once. That ends the loops that have come to a fixed point, however many datagrams go round in them.
+//
+// Several datagrams that go round between us and one peer look like a client with as many requests on their
+// way, and only the rate of the peer's prefix bounds them.
 
 import (
 	"math/rand/v2"
@@ -38,10 +41,11 @@ const (
 	tableSets = 1 << 12
 	tableWays = 4 // peers of a set
 
-	// A newcomer to a full set takes the place of the peer with the lowest count in one of so many
-	// tries, and in half as many again for each of the first exchanges that this peer has had. So a
-	// flood of sources that come once pushes out itself, a loop that begins under it is found after
-	// some sixty exchanges, and peers that are there for long keep nobody out for ever.
+	// A newcomer to a full set takes the place of the peer with the lowest count in one of 64 tries
+	// (these are the bits of a draw that must be 0), in one of 128 when that has had an exchange, and so
+	// on to one of 1,024. So a flood of sources that come once pushes out itself, a loop that begins
+	// under it is found after some sixty datagrams, and peers that are there for long keep nobody out for
+	// ever.
 	newcomerBits = 6
 	oldTimerBits = 4
 )
@@ -108,7 +112,9 @@ func idle(last, now int64) bool { return uint64(now-last) > uint64(pause) }
 // the datagram releases, or nil.
 //
 // When returned is true the datagram says what we said last, and must not be answered.
-func (t *peers) arrived(p *peer, payload []byte, k *keys, batch uint16, now int64) (release *slot, returned bool) {
+func (t *peers) arrived(
+	p *peer, payload []byte, k *keys, batch uint16, now int64,
+) (release *slot, returned bool) {
 	gap := uint64(now - p.last)
 	together := gap == 0 && p.batch == batch
 	p.last, p.batch = now, batch

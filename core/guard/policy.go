@@ -32,9 +32,6 @@ const (
 	// are forged: with full datagrams of 1,500 bytes, 12 Mbit/s.
 	DefaultRate = 1000
 
-	// DefaultBurst is a second's worth of DefaultRate: who sends twice the rate is found within it.
-	DefaultBurst = 1000
-
 	// DefaultPrefix4 and DefaultPrefix6 are the smallest networks that the Internet routes as one, or
 	// that a provider gives to one site (RFC 6177), so that nobody multiplies his rate by the addresses
 	// that he has.
@@ -95,9 +92,13 @@ type Policy struct {
 	// sources; On limits these too.
 	RateLimit Switch
 
-	// Rate is datagrams a second for each prefix, up to 1,000,000, and Burst how many at once, up to a
-	// minute's worth. Refusals begin, at random, at half of Burst. 0 is the default.
-	Rate, Burst int
+	// Rate is datagrams a second for each prefix, up to 1,000,000. 0 is the default.
+	Rate int
+
+	// Burst is how many datagrams a prefix may send at once, up to a minute's worth of Rate. Refusals
+	// begin, at random, at half of it. 0 is a second's worth: whoever sends twice the rate is found within
+	// that time.
+	Burst int
 
 	// Prefix4 and Prefix6 are the lengths of those prefixes in bits. 0 is the default.
 	Prefix4, Prefix6 int
@@ -158,7 +159,7 @@ func (p Policy) withDefaults() Policy {
 	setInt(&p.LowPortExchanges, DefaultLowPortExchanges)
 	setInt(&p.ClientPortExchanges, DefaultClientPortExchanges)
 	setInt(&p.Rate, DefaultRate)
-	setInt(&p.Burst, DefaultBurst)
+	setInt(&p.Burst, p.Rate)
 	setInt(&p.Prefix4, DefaultPrefix4)
 	setInt(&p.Prefix6, DefaultPrefix6)
 	setInt(&p.FaultCost, DefaultFaultCost)

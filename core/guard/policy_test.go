@@ -30,7 +30,7 @@ func TestValidate(t *testing.T) {
 		{&guard.Policy{Rate: -1}, nil, "rate is -1: it must be from 1 to 1000000"},
 		{&guard.Policy{Rate: 1_000_001}, nil, "rate is 1000001"},
 		{&guard.Policy{Rate: 1, Burst: 61}, nil, "burst is 61: it must be from 1 to 60"},
-		{&guard.Policy{Rate: 1}, nil, "burst is 1000"}, // the default, which is more than a minute's worth
+		{&guard.Policy{Rate: 1}, nil, ""},
 		{&guard.Policy{Prefix4: 33}, nil, "bits of an IPv4 prefix is 33: it must be from 1 to 32"},
 		{&guard.Policy{Prefix6: -1}, nil, "bits of an IPv6 prefix is -1"},
 		{&guard.Policy{Slip: -1}, nil, "slip is -1"},
@@ -117,8 +117,8 @@ func TestExplain(t *testing.T) {
 		{guard.Policy{}, []string{
 			"ourselves: [::]:1060, with loopback, the address that was asked, and 0 more",
 			"all are allowed", "multicast address: not answered",
-			"after 65536 exchanges in strict alternation", "from 32768 up", "after 400 with others",
-			"at most 3 bytes out", "up to 56 bytes over IPv4 and 96 over IPv6, one of 100 with up to 356 and 396",
+			"after 65536 exchanges in strict alternation", "from 32768 up", "after 400 with one on another port",
+			"at most 3 bytes out", "up to 56 bytes over IPv4 and 96 over IPv6", "one of 100 bytes with up to 356 and 396",
 			"1000 datagrams a second for each /24 (IPv4) and /56 (IPv6), 1000 at once", "loopback: not limited", "counts as 100",
 			"KiB for each worker",
 		}},
@@ -129,7 +129,7 @@ func TestExplain(t *testing.T) {
 			Local: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
 		}, []string{
 			"and 1 more", "the longest of 2 allowed and 1 denied prefixes decides", "multicast address: answered",
-			"after 77 exchanges", "from 49152 up", "after 7 with others", "at most 1.5 bytes",
+			"after 77 exchanges", "from 49152 up", "after 7 with one on", "at most 1.5 bytes",
 			"20 datagrams a second for each /32 (IPv4) and /48 (IPv6), 30 at once", "1 in 5 of the others", "counts as 3",
 			"loopback: limited as well",
 		}},

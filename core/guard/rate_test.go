@@ -18,6 +18,9 @@ import (
 
 var public = netip.MustParseAddrPort("192.0.2.1:1060")
 
+// burst is the default Burst: a second's worth.
+const burst = guard.DefaultRate
+
 // gate asks a guard.Worker for verdicts, a batch at a time.
 type gate struct {
 	t testing.TB
@@ -99,7 +102,7 @@ func TestRate(t *testing.T) {
 				t.Errorf("%s: %v times its rate was found after %v", addr, tt.times, s.found)
 			}
 			least := int(length.Seconds()) * guard.DefaultRate
-			if most := least + guard.DefaultBurst; s.admitted < least || s.admitted > most*101/100 {
+			if most := least + burst; s.admitted < least || s.admitted > most*101/100 {
 				t.Errorf("%s: of %v times its rate %d were admitted, want from %d to %d", addr, tt.times, s.admitted, least, most)
 			}
 		}
@@ -280,7 +283,7 @@ func TestFloodOfSources(t *testing.T) {
 		}
 	}
 	for _, s := range heavy {
-		most := int(length.Seconds()*guard.DefaultRate) + guard.DefaultBurst
+		most := int(length.Seconds()*guard.DefaultRate) + burst
 		if s.found == 0 || s.found > time.Second || s.admitted > most*101/100 {
 			t.Errorf("%v sent %d, was found after %v and had %d admitted, want at most %d", s.addr, s.sent, s.found, s.admitted, most)
 		}
@@ -346,7 +349,7 @@ func TestWorkersShareRates(t *testing.T) {
 		total += n
 	}
 	least := int(length.Seconds() * guard.DefaultRate)
-	most := least + guard.DefaultBurst*2 // what the bucket remembers
+	most := least + burst*2 // what the bucket remembers
 	t.Logf("%d workers admitted %v of one prefix in %v", workers, admitted, length)
 	if total < least || total > most {
 		t.Errorf("%d workers admitted %d of one prefix, want from %d to %d", workers, total, least, most)
@@ -402,7 +405,7 @@ func TestRateAndLoopback(t *testing.T) {
 	} {
 		g := newGate(t, &guard.Policy{RateLimit: tt.limit, Seed: 1})
 		refused := false
-		for range 2 * guard.DefaultBurst {
+		for range 2 * burst {
 			refused = refused || !g.admits(netip.MustParseAddr(tt.from))
 		}
 		if refused != tt.found {

@@ -59,6 +59,7 @@ type acquaintance struct {
 // ForWorker returns the side of g of a worker whose handler is h.
 func (g *Guard) ForWorker(h core.Handler) *Worker {
 	w := &Worker{guard: g, classifier: classifierOf(h)}
+	w.known.verdict = PortZero // of the zero address, which is the first peer
 	if g.policy.Seed != 0 {
 		w.draws.Seed(g.policy.Seed, g.workers.Add(1))
 	} else {

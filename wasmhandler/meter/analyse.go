@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -242,9 +243,9 @@ func (a *analyser) indices(in *instruction) error {
 	case immTable:
 		return check("table", in.a, len(a.m.tables))
 	case immTables:
-		return errors.Join(check("table", in.a, len(a.m.tables)), check("table", in.b, len(a.m.tables)))
+		return cmp.Or(check("table", in.a, len(a.m.tables)), check("table", in.b, len(a.m.tables)))
 	case immElems:
-		return errors.Join(check("element segment", in.a, int(a.m.elements)), check("table", in.b, len(a.m.tables)))
+		return cmp.Or(check("element segment", in.a, int(a.m.elements)), check("table", in.b, len(a.m.tables)))
 	case immElem:
 		return check("element segment", in.a, int(a.m.elements))
 	case immInit, immData:
@@ -355,7 +356,7 @@ func (a *analyser) enter(in *instruction, next int) error {
 	}
 	a.blocks++
 	a.values += int64(params + results)
-	if err := errors.Join(
+	if err := cmp.Or(
 		within("blocks", a.blocks, MaxBlocks),
 		within("locals times blocks", a.blocks*int64(a.locals), a.limits.LocalBlocks),
 		within("nested blocks", int64(len(a.frames)), a.limits.Nesting),

@@ -28,7 +28,7 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.TextVar(&p.RateLimit, "rate-limit", guard.Auto,
 		"limit how many datagrams of one network are answered: `on|off|auto`, and auto leaves out loopback")
 	flags.IntVar(&p.Rate, "rate", guard.DefaultRate, "answer `N` datagrams a second from one network")
-	flags.IntVar(&p.Burst, "burst", guard.DefaultBurst, "answer `N` datagrams at once from one network")
+	flags.IntVar(&p.Burst, "burst", 0, "answer `N` datagrams at once from one network; 0: a second's worth")
 	flags.IntVar(&p.Slip, "slip", 0, "above the rate, answer one in `N` all the same; 0: none")
 	flags.IntVar(&p.Prefix4, "prefix4", guard.DefaultPrefix4, "`BITS` of an IPv4 address that tell its network")
 	flags.IntVar(&p.Prefix6, "prefix6", guard.DefaultPrefix6, "`BITS` of an IPv6 address that tell its network")

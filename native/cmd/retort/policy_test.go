@@ -69,7 +69,6 @@ func TestPolicyFlags(t *testing.T) {
 func TestPolicyDefaults(t *testing.T) {
 	want := guard.Policy{
 		Rate:                guard.DefaultRate,
-		Burst:               guard.DefaultBurst,
 		Prefix4:             guard.DefaultPrefix4,
 		Prefix6:             guard.DefaultPrefix6,
 		FaultCost:           guard.DefaultFaultCost,
