@@ -36,7 +36,7 @@ type Test mg.Namespace
 func (Test) All() error { return sh.RunV("go", "test", "./...") }
 
 // Race runs every test under the race detector, which needs a C compiler.
-func (Test) Race() error { return sh.RunV("go", "test", "-race", "./...") }
+func (Test) Race() error { return sh.RunV("go", "test", "-race", "-timeout", "30m", "./...") }
 
 // Wasm runs the tests of core inside WebAssembly: under WASI, and with node where it is installed.
 func (Test) Wasm() error {

@@ -52,7 +52,7 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 // get returns the policy for a server that listens with conns.
 func (f *policyFlags) get(cmd *cobra.Command, conns []core.Conn) (*guard.Policy, error) {
 	// To the Policy zero is its default; who writes a zero means something else.
-	for _, name := range []string{"rate", "burst", "prefix4", "prefix6", "fault-cost", "max-amplification",
+	for _, name := range []string{"rate", "prefix4", "prefix6", "fault-cost", "max-amplification",
 		"low-port-exchanges", "client-port-exchanges", "client-ports"} {
 		if cmd.Flags().Lookup(name).Value.String() == "0" {
 			return nil, usagef("--%s 0: it must be 1 or more", name)
