@@ -13,7 +13,7 @@ type plan struct {
 	code     []byte   // the instructions
 	entry    int64    // weight that is charged when the function is entered
 	loops    []int64  // weight that is charged at each loop's head, in order; 0 where no control ever gets
-	charges  []charge // straight pieces that are charged where they start, in order
+	charges  []charge // what else is charged, in order
 	frame    int64    // estimated size of the function's frame in bytes
 	calls    bool     // the function calls others
 	fast     bool     // charges may take the compiler long: see emitter.unlessNegative
@@ -252,7 +252,8 @@ func (a *analyser) indices(in *instruction) error {
 		if !a.m.present[secDataCount] {
 			return errors.New("a data segment is named without a data count section")
 		}
-		if err := check("data segment", in.a, int(a.m.counts[secDataCount])); err != nil || in.shape.imm == immData {
+		err := check("data segment", in.a, int(a.m.counts[secDataCount]))
+		if err != nil || in.shape.imm == immData {
 			return err
 		}
 		return a.needMemory()
@@ -440,7 +441,8 @@ func (a *analyser) leave(next int) error {
 	}
 	a.mergeChanges()
 	if f.op == opLoop {
-		// Only falling out of a loop leads here. What follows is paid for with what comes before the loop, once.
+		// Only falling out of a loop leads here. What follows is paid for with what comes before the loop,
+		// once.
 		a.befores = a.befores[:f.depth]
 		if a.live() {
 			a.piece = a.graph.follow(f.before, next, plainPiece)

@@ -30,8 +30,8 @@ func bulk() []byte {
 	}.bytes()
 }
 
-// Bulk operations that are done in pieces do what they do in one: overlapping ranges come out right, and out of
-// bounds nothing changes.
+// Bulk operations that are done in pieces do what they do in one: overlapping ranges come out right, and out
+// of bounds nothing changes.
 func TestBulkInPieces(t *testing.T) {
 	const size, segment = 32 << 16, 1 << 20
 	engines(t, func(t *testing.T, config wazero.RuntimeConfig) {

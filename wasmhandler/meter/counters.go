@@ -51,8 +51,8 @@ func (c *Counters) balance() int64 {
 	return beyond + slice
 }
 
-// Charge takes fuel for what the host does on the guest's behalf, and reports whether there was as much. If not, a
-// host function should do nothing and make the guest trap by a panic; Cause says Fuel then.
+// Charge takes fuel for what the host does on the guest's behalf, and reports whether there was as much. If
+// not, a host function should do nothing and make the guest trap by a panic; Cause says Fuel then.
 func (c *Counters) Charge(fuel uint64) bool {
 	beyond, slice := unpack(c.fuel.Get())
 	amount := int64(min(fuel, MaxFuel))
@@ -73,9 +73,9 @@ func (c *Counters) Cause() Cause {
 	return Own
 }
 
-// TraceCause says why a guest's start function trapped, of which there is no instance left to ask for counters. It
-// reads the error that wazero's Instantiate returned, which ends in a trace of functions' names; the meter's own
-// are no other function's.
+// TraceCause says why a guest's start function trapped, of which there is no instance left to ask for
+// counters. It reads the error that wazero's Instantiate returned, which ends in a trace of functions' names;
+// the meter's own are no other function's.
 func TraceCause(err error) Cause {
 	if err == nil {
 		return Own

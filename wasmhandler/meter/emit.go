@@ -56,9 +56,9 @@ func (e *emitter) typeOf(t funcType) uint32 {
 
 // body writes a function's body.
 //
-// A function that calls others gives its frame back on every way out but a trap. To that end its code becomes a
-// block: a branch to the function's label is then one to the block's, without any change, and return becomes
-// such a branch.
+// A function that calls others gives its frame back on every way out but a trap. To that end its code becomes
+// a block: a branch to the function's label is then one to the block's, without any change, and return
+// becomes such a branch.
 func (e *emitter) body(p *plan, t *funcType) []byte {
 	c := code(append(make([]byte, 0, len(p.locals)+2*len(p.code)+64), p.locals...))
 	e.enter(&c, p)
@@ -99,7 +99,8 @@ func (e *emitter) body(p *plan, t *funcType) []byte {
 			} else {
 				c.do(opReturn)
 			}
-		case opMemoryGrow, opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableGrow, opTableFill:
+		case opMemoryGrow, opMemoryInit, opMemoryCopy, opMemoryFill,
+			opTableInit, opTableCopy, opTableGrow, opTableFill:
 			c.at(opCall, e.helperFor(use{in.op, in.a, in.b}))
 		default:
 			c = in.appendTo(c)
@@ -139,12 +140,13 @@ func (e *emitter) charge(c *code, p *plan, weight int64) {
 	e.unlessNegative(c, p, func() { c.at(opCall, e.refill) })
 }
 
-// unlessNegative takes an i32 from the stack and, if it is negative, makes it otherwise: replace leaves another.
+// unlessNegative takes an i32 from the stack and, if it is negative, makes it otherwise: replace leaves
+// another.
 //
-// After a plain if, what the call in it destroys has to be brought back on the other way too: wazero's compiler has
-// each value that is in a register read from memory behind every charge. A loop around the call, left at once as a
-// rule, costs no more than the test. But the compiler takes much longer over loops, so that only functions with few
-// charges and locals get them.
+// After a plain if, what the call in it destroys has to be brought back on the other way too: wazero's
+// compiler has each value that is in a register read from memory behind every charge. A loop around the call,
+// left at once as a rule, costs no more than the test. But the compiler takes much longer over loops, so that
+// only functions with few charges and locals get them.
 func (e *emitter) unlessNegative(c *code, p *plan, replace func()) {
 	if p.fast {
 		c.number(opLoop, e.checked)
@@ -161,8 +163,9 @@ func (e *emitter) unlessNegative(c *code, p *plan, replace func()) {
 	}
 }
 
-// enter writes what happens when a function is entered: its first charge, and its frame, which is taken from the
-// stack if the function calls others and only compared with it if not. One comparison tells whether both are well.
+// enter writes what happens when a function is entered: its first charge, and its frame, which is taken from
+// the stack if the function calls others and only compared with it if not. One comparison tells whether both
+// are well.
 func (e *emitter) enter(c *code, p *plan) {
 	e.spend(c, p.entry)
 	due := p.frame

@@ -30,7 +30,8 @@ var endless = map[string]fn{
 	"call the host":    {code: loop(void, cat(call(0), br(0)))},
 }
 
-// endlessModule has an endless function "f"; function 0 is the host's, 1 does nothing, type 3 is [i32] -> [i32].
+// endlessModule has an endless function "f"; function 0 is the host's, 1 does nothing, type 3 is [i32] ->
+// [i32].
 func endlessModule(f fn, start bool) []byte {
 	f.name = "f"
 	m := mod{
@@ -288,7 +289,8 @@ func TestOwnTraps(t *testing.T) {
 			"out of bounds": cat(i32c(-1), load, drop),
 			"division":      cat(i32c(1), i32c(0), op(0x6d), drop),
 			"a long fill":   cat(i32c(0), i32c(0), i32c(1<<20), memoryFill),
-			"a deep trap":   cat(loop(void, cat(get(0), i32c(1), add, tee(0), i32c(10_000), op(0x49), brIf(0))), unreachable),
+			"a late trap": cat(
+				loop(void, cat(get(0), i32c(1), add, tee(0), i32c(10_000), op(0x49), brIf(0))), unreachable),
 		} {
 			g := instantiate(t, config, only(fn{code: code, locals: vals{i32}}), meter.Limits{})
 			if _, err := g.call(1_000_000, "f"); err == nil || g.Cause() != meter.Own || g.Remaining() == 0 {
@@ -340,7 +342,7 @@ func TestCharge(t *testing.T) {
 		}
 		for _, n := range []uint64{math.MaxUint64, math.MaxUint64, 1} {
 			if g.Charge(n) || g.Cause() != meter.Fuel {
-				t.Errorf("an overdrawn account recovers from %d more", n)
+				t.Error("an overdrawn account recovers")
 			}
 		}
 		if _, err := g.call(math.MaxUint64, "f", 7); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/retort-udp/retort/wasmhandler/meter"
 )
 
-// FuzzRewrite gives the meter any bytes. They are an error, or a module that an engine takes if and only if it takes
-// the original.
+// FuzzRewrite gives the meter any bytes. They are an error, or a module that an engine takes if and only if
+// it takes the original.
 func FuzzRewrite(f *testing.F) {
 	f.Add(benchmarks.bytes())
 	f.Add(bulk())
@@ -58,8 +58,8 @@ func FuzzRewrite(f *testing.F) {
 	})
 }
 
-// FuzzRun runs what engines take: metered, every exported function without parameters ends, and ends the way it
-// does plain if it ends plain within the interpreter's own bounds.
+// FuzzRun runs what engines take: metered, every exported function without parameters ends, and ends the way
+// it does plain if it ends plain within the interpreter's own bounds.
 func FuzzRun(f *testing.F) {
 	for _, e := range endless {
 		e.name = "f"

@@ -2,15 +2,16 @@ package meter
 
 // Which code to charge for where.
 //
-// A function falls into straight pieces of code, which begin where control may come from elsewhere or need not have
-// come: at the function's start, at a loop's head, behind a branch, at a label. Charging for each piece where it
-// begins would be exact, and slow. So most pieces are paid for in advance, by the last charge that any way to them
-// passes. Such a charge is for the heaviest way from it to the next charges: however control goes, what it executes
-// has been paid for. The function's start and the heads of its loops always charge, so that every way around
-// passes a charge; in between, a piece charges when the heaviest way to it since the last charge is heavy enough.
+// A function falls into straight pieces of code, which begin where control may come from elsewhere or need
+// not have come: at the function's start, at a loop's head, behind a branch, at a label. Charging for each
+// piece where it begins would be exact, and slow. So most pieces are paid for in advance, by the last charge
+// that any way to them passes. Such a charge is for the heaviest way from it to the next charges: however
+// control goes, what it executes has been paid for. The function's start and the heads of its loops always
+// charge, so that every way around passes a charge; in between, a piece charges when the heaviest way to it
+// since the last charge is heavy enough.
 //
-// A loop is apart from the code around it: what follows a loop is executed once for each time that the loop is
-// entered, and is paid for with the piece of code before the loop.
+// A loop is apart from the code around it: what follows a loop is executed once for each time that the loop
+// is entered, and is paid for with the piece of code before the loop.
 
 // A piece is a straight piece of code.
 type piece struct {

@@ -9,8 +9,8 @@ import (
 // Helpers are functions that the meter adds behind the original's own. They do what depends on operands or is
 // seldom needed, so that the original's code grows little. Only rewritten code calls them.
 
-// bulkChunk is how many bytes a bulk memory operation handles at once. A longer one is done in pieces, so that
-// it is paid for as it proceeds and lets go between them.
+// bulkChunk is how many bytes a bulk memory operation handles at once. A longer one is done in pieces, so
+// that it is paid for as it proceeds and lets go between them.
 const bulkChunk = 256 << 10
 
 // A helper is a function that the meter adds.
@@ -66,9 +66,9 @@ const (
 	i64 = byte(I64)
 )
 
-// refillHelper makes the helper that is called when the slice is used up. It pays what the slice is short of out
-// of the fuel beyond it, traps if that is not enough, and otherwise begins the next slice and lets go. It returns
-// the slice. See fuelName for how one number holds both.
+// refillHelper makes the helper that is called when the slice is used up. It pays what the slice is short of
+// out of the fuel beyond it, traps if that is not enough, and otherwise begins the next slice and lets go. It
+// returns the slice. See fuelName for how one number holds both.
 func (e *emitter) refillHelper() *helper {
 	const total, slice = 0, 1
 	return &helper{refillName, funcType{results: []byte{i32}}, []byte{i64, i64}, func(c *code) {
@@ -85,10 +85,8 @@ func (e *emitter) refillHelper() *helper {
 		c.number(opI64Const, 0)
 		c.do(opI64LtS)
 		c.number(opIf, emptyBlock)
-		c.get(total)
-		c.number(opI64Const, 32)
-		c.do(opI64Shl)
-		c.at(opGlobalSet, e.fuel) // where the host finds it negative
+		c.number(opI64Const, int64(pack(-1, 0)))
+		c.at(opGlobalSet, e.fuel) // where the host finds it
 		c.do(opUnreachable, opEnd)
 
 		c.get(total)
@@ -115,20 +113,19 @@ func (e *emitter) refillHelper() *helper {
 	}}
 }
 
-// enterHelper makes the helper that is called when a function cannot just be entered: its frame does not fit, or
-// the slice is used up. It takes what the frame still needs and returns the slice.
+// enterHelper makes the helper that is called when a function cannot just be entered: its frame does not fit,
+// or the slice is used up. It takes what the frame still needs and returns the slice.
 func (e *emitter) enterHelper() *helper {
-	const left = 0 // first what the frame needs
+	const due = 0
 	return &helper{enterName, funcType{[]byte{i32}, []byte{i32}}, nil, func(c *code) {
 		c.at(opGlobalGet, e.stack)
-		c.get(left)
+		c.get(due)
 		c.do(opI32Sub)
-		c.at(opLocalTee, left)
 		c.number(opI32Const, 0)
 		c.do(opI32LtS)
 		c.number(opIf, emptyBlock)
-		c.get(left)
-		c.at(opGlobalSet, e.stack) // where the host finds it negative
+		c.number(opI32Const, -1)
+		c.at(opGlobalSet, e.stack) // where the host finds it
 		c.do(opUnreachable, opEnd)
 		c.at(opCall, e.refill)
 	}}
@@ -152,7 +149,11 @@ func (e *emitter) newHelper(u use) *helper {
 			e.bulk(c, true, func() { c.at(u.op, u.a, 0) })
 		}}
 	case opTableInit, opTableCopy:
-		return &helper{fmt.Sprintf("table.%d.%d", u.a, u.b), three, nil, func(c *code) {
+		name := "table.init"
+		if u.op == opTableCopy {
+			name = "table.copy"
+		}
+		return &helper{fmt.Sprintf("%s.%d.%d", name, u.a, u.b), three, nil, func(c *code) {
 			c.get(d, s, n)
 			c.at(u.op, u.a, u.b)
 			e.pay(c, n, ElementsPerFuel)
@@ -197,9 +198,9 @@ func (e *emitter) pay(c *code, local uint32, perFuel uint64) {
 	e.short(c)
 }
 
-// bulk writes a bulk memory operation of destination, source (or value) and length. It is done in pieces, each
-// paid for in advance; but when a range is out of bounds nothing may change, so that first of all the operation is
-// tried with length 0 where it will end.
+// bulk writes a bulk memory operation of destination, source (or value) and length. It is done in pieces,
+// each paid for in advance; but when a range is out of bounds nothing may change, so that first of all the
+// operation is tried with length 0 where it will end.
 func (e *emitter) bulk(c *code, source bool, do func()) {
 	const d, s, n, piece = 0, 1, 2, 3
 	end := func(local uint32) {
@@ -216,7 +217,8 @@ func (e *emitter) bulk(c *code, source bool, do func()) {
 	do()
 	c.do(opReturn, opEnd)
 
-	// A range whose end is beyond 32 bits is out of bounds, save in a memory of 4 GiB: the operation itself knows.
+	// A range whose end is beyond 32 bits is out of bounds, save in a memory of 4 GiB: the operation itself
+	// knows.
 	end(d)
 	c.get(d)
 	c.do(opI32LtU)
@@ -289,8 +291,8 @@ func (e *emitter) piece(c *code) {
 	e.pay(c, piece, BytesPerFuel)
 }
 
-// growMemory writes memory.grow: what it adds is paid for once it is there, so that a guest that asks for more
-// than there is gets its -1 for nothing.
+// growMemory writes memory.grow: what it adds is paid for once it is there, so that a guest that asks for
+// more than there is gets its -1 for nothing.
 func (e *emitter) growMemory(c *code) {
 	const n, old = 0, 1
 	c.get(n)

@@ -8,12 +8,12 @@ import (
 // name by itself is refused.
 const Prefix = "retort.meter."
 
-// The exported globals that hold a guest's counters, all of them mutable. A host reads and writes them through
-// Counters. The guest cannot: no instruction of the original names them.
+// The exported globals that hold a guest's counters, all of them mutable. A host reads and writes them
+// through Counters. The guest cannot: no instruction of the original names them.
 const (
 	// fuelName is an i64 that holds two numbers, so that a host writes one global before each call: the lower
-	// 32 bits, signed, are the fuel until the guest next lets go, the slice; what the number exceeds those by,
-	// over 2 to the 32, is the fuel beyond them.
+	// 32 bits, signed, are the fuel until the guest next lets go, the slice; what the number exceeds those
+	// by, over 2 to the 32, is the fuel beyond them.
 	fuelName   = Prefix + "fuel"
 	stackName  = Prefix + "stack"   // an i32: the bytes left for frames
 	globalName = Prefix + "global." // and the index of a mutable global of the original
@@ -76,8 +76,8 @@ type MutableGlobal struct {
 	Export string    // the name under which the host can read and write it; "" if its type is no number
 }
 
-// Info is what a metered module is like: what its host needs to run it, and to put an instance back to its first
-// state. It is plain data and may be kept beside the module.
+// Info is what a metered module is like: what its host needs to run it, and to put an instance back to its
+// first state. It is plain data and may be kept beside the module.
 type Info struct {
 	Slice int64 // fuel between two moments at which the guest lets go, from Limits
 	Stack int64 // bytes for frames, from Limits

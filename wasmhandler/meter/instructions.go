@@ -2,7 +2,8 @@ package meter
 
 import "fmt"
 
-// An opcode is an instruction's code in the binary format. Those behind a prefix byte have it in the high byte.
+// An opcode is an instruction's code in the binary format. Those behind a prefix byte have it in the high
+// byte.
 type opcode uint16
 
 // The instructions that the meter treats by name. The rest are only their shape.
@@ -27,7 +28,6 @@ const (
 	opGlobalGet    opcode = 0x23
 	opGlobalSet    opcode = 0x24
 	opTableSet     opcode = 0x26
-	opMemorySize   opcode = 0x3f
 	opMemoryGrow   opcode = 0x40
 	opI32Const     opcode = 0x41
 	opI64Const     opcode = 0x42
@@ -234,8 +234,8 @@ type instruction struct {
 	labels reader // br_table's labels, b of them; value is the default
 }
 
-// next reads one instruction. What is read is put together again by appendTo, in the shortest encoding, so that
-// nothing depends on how another reader takes a long-winded one.
+// next reads one instruction. What is read is put together again by appendTo, in the shortest encoding, so
+// that nothing depends on how another reader takes a long-winded one.
 func (r *reader) next() (in instruction) {
 	c := r.byte()
 	in.op = opcode(c)

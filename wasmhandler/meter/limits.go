@@ -36,6 +36,7 @@ const (
 	MaxBranchTargets  = 20_000   // labels in all br_table instructions of one function, by their square too
 	MaxMoves          = 200_000  // operands that calls, blocks and branches of one function pass on
 	MaxGlobalsByCalls = 500_000  // mutable globals times calls of one function: each call reloads them all
+	MaxBulkKinds      = 10_000   // bulk operations that differ in their segments or tables
 	MaxMeteredBytes   = 64 << 20 // the metered module
 )
 
@@ -94,8 +95,8 @@ func (l Limits) withDefaults() (Limits, error) {
 	return l, nil
 }
 
-// smallestFrame is what the smallest frame counts as, in bytes: so much that there is room for Frames of them and
-// no more. One counter bounds both the number and the size of frames.
+// smallestFrame is what the smallest frame counts as, in bytes: so much that there is room for Frames of them
+// and no more. One counter bounds both the number and the size of frames.
 func (l *Limits) smallestFrame() int64 { return l.FrameBytes / l.Frames }
 
 // stack is the room for frames, in bytes.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,8 @@ func nested(n int, open []byte) []byte { return cat(rep(n, open), rep(n, op(0x0b
 // Each limit allows what it says and no more, and the error says which it is and where.
 func TestLimits(t *testing.T) {
 	named := func(m mod) mod {
-		m.custom = append(m.custom, cat(str("name"), op(1), sized(vec(cat(uleb(0), str("first")), cat(uleb(1), str("parse"))))))
+		names := vec(cat(uleb(0), str("first")), cat(uleb(1), str("parse")))
+		m.custom = append(m.custom, cat(str("name"), op(1), sized(names)))
 		return m
 	}
 	globals := func(n int) (g [][]byte) {
@@ -56,7 +58,9 @@ func TestLimits(t *testing.T) {
 		{"function", "bytes of code", meter.Limits{}, meter.DefaultFunctionBytes, func(n int) []byte {
 			return only(fn{code: rep(n-2, nop)})
 		}},
-		{"locals", "locals", meter.Limits{}, meter.DefaultLocals, func(n int) []byte { return only(fn{locals: i64s(n)}) }},
+		{"locals", "locals", meter.Limits{}, meter.DefaultLocals, func(n int) []byte {
+			return only(fn{locals: i64s(n)})
+		}},
 		{"parameters are locals", "locals", meter.Limits{Locals: 700}, 700, func(n int) []byte {
 			return only(fn{params: i64s(n - 300), locals: i64s(300)})
 		}},
@@ -96,11 +100,15 @@ func TestLimits(t *testing.T) {
 		{"results", "results of a type", meter.Limits{}, meter.MaxParams, func(n int) []byte {
 			return mod{types: [][2]vals{{nil, i64s(n)}}}.bytes()
 		}},
-		{"imports", "imports", meter.Limits{}, meter.MaxImports, func(n int) []byte { return mod{imports: functions(n)}.bytes() }},
+		{"imports", "imports", meter.Limits{}, meter.MaxImports, func(n int) []byte {
+			return mod{imports: functions(n)}.bytes()
+		}},
 		{"tables", "tables", meter.Limits{}, meter.MaxTables, func(n int) []byte {
 			return mod{tables: many(n, op(fref, 0, 0))}.bytes()
 		}},
-		{"globals", "globals", meter.Limits{}, meter.MaxGlobals, func(n int) []byte { return mod{globals: globals(n)}.bytes() }},
+		{"globals", "globals", meter.Limits{}, meter.MaxGlobals, func(n int) []byte {
+			return mod{globals: globals(n)}.bytes()
+		}},
 		{"exports", "exports", meter.Limits{}, meter.MaxExports, func(n int) []byte {
 			m := mod{fns: functions(1)}
 			for i := range n {
@@ -117,6 +125,18 @@ func TestLimits(t *testing.T) {
 		{"elements", "elements in segments", meter.Limits{}, meter.MaxElements, func(n int) []byte {
 			return mod{fns: functions(1), elems: [][]byte{cat(op(1, 0), uleb(uint64(n)), rep(n, op(0)))}}.bytes()
 		}},
+		{"kinds of bulk operations", "kinds of bulk operations", meter.Limits{}, meter.MaxBulkKinds, func(n int) []byte {
+			three := cat(i32c(0), i32c(0), i32c(0))
+			m := mod{memory: op(0, 1), datas: many(n, op(1, 0))}
+			for first := 0; first < n; first += 1000 {
+				var code []byte
+				for i := first; i < min(first+1000, n); i++ {
+					code = append(code, cat(three, op(0xfc, 8), uleb(uint64(i)), op(0))...)
+				}
+				m.fns = append(m.fns, fn{code: code})
+			}
+			return m.bytes()
+		}},
 		{"names", "names", meter.Limits{}, meter.MaxNames, func(n int) []byte {
 			names := cat(uleb(uint64(n)), rep(n, op(0, 0)))
 			return mod{custom: [][]byte{cat(str("name"), op(1), sized(names))}}.bytes()
@@ -131,7 +151,8 @@ func TestLimits(t *testing.T) {
 		{"functions", "functions", meter.Limits{}, meter.MaxFunctions, func(n int) []byte {
 			one := cat(op(0x60, 0, 0))
 			return cat([]byte("\x00asm\x01\x00\x00\x00"), section(1, vec(one)),
-				section(3, cat(uleb(uint64(n)), rep(n, op(0)))), section(10, cat(uleb(uint64(n)), rep(n, op(2, 0, 0x0b)))))
+				section(3, cat(uleb(uint64(n)), rep(n, op(0)))),
+				section(10, cat(uleb(uint64(n)), rep(n, op(2, 0, 0x0b)))))
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,14 +172,27 @@ func TestLimits(t *testing.T) {
 	}
 
 	// The function is named, by its index and its name.
+	tooMany := fn{locals: i64s(1001)}
 	for want, m := range map[string]mod{
-		`function 1 ("parse"): 1001 locals, of at most 1000`:            named(mod{fns: []fn{{}, {locals: i64s(1001)}}}),
-		`function 1: 1001 locals, of at most 1000`:                      {imports: []fn{{name: "x"}}, fns: []fn{{locals: i64s(1001)}}},
-		`function 1 ("parse"): 131073 bytes of code, of at most 131072`: named(mod{fns: []fn{{}, {code: rep(131071, nop)}}}),
+		`function 1 ("parse"): 1001 locals, of at most 1000`: named(mod{fns: []fn{{}, tooMany}}),
+		`function 1: 1001 locals, of at most 1000`:           {imports: []fn{{name: "x"}}, fns: []fn{tooMany}},
+		`function 1 ("parse"): 131073 bytes of code, of at most 131072`: named(mod{
+			fns: []fn{{}, {code: rep(131071, nop)}},
+		}),
 	} {
 		if _, _, err := meter.Rewrite(m.bytes(), meter.Limits{}); err == nil || err.Error() != "meter: "+want {
 			t.Errorf("%v, not %s", err, want)
 		}
+	}
+}
+
+// A module may not become much larger than it was: 12 MB of empty loops would be 70.
+func TestMeteredBytes(t *testing.T) {
+	wasm := mod{fns: slices.Repeat([]fn{{code: rep(480, loop(void, nop))}}, 6_000)}.bytes()
+	_, _, err := meter.Rewrite(wasm, meter.Limits{})
+	var limit *meter.LimitError
+	if !errors.As(err, &limit) || limit.What != "bytes when metered" || limit.Limit != meter.MaxMeteredBytes {
+		t.Errorf("%d bytes: %v", len(wasm), err)
 	}
 }
 
@@ -191,13 +225,17 @@ func TestCompileBombs(t *testing.T) {
 		"locals":             only(fn{locals: i64s(60_000)}),
 		"blocks":             repeated(20_000, cat(get(0), op(0x04, void), op(0x0b))),
 		"deep blocks":        only(fn{code: nested(20_000, op(0x02, void))}),
-		"deep loops":         only(fn{params: vals{i32}, code: cat(rep(5_000, op(0x03, void)), rep(5_000, cat(get(0), brIf(0), op(0x0b))))}),
+		"deep loops": only(fn{params: vals{i32}, code: cat(
+			rep(5_000, op(0x03, void)), rep(5_000, cat(get(0), brIf(0), op(0x0b))))}),
 		"loops with locals": only(fn{params: vals{i32}, locals: i64s(100), code: cat(
 			rep(1_000, op(0x03, void)), rep(1_000, cat(get(0), brIf(0), op(0x0b))))}),
 		"ifs with locals": only(fn{locals: i64s(400), code: cat(
 			rep(1_000, cat(get(0), op(0x50, 0x04, void))), sets(100), rep(1_000, op(0x0b)))}),
 		"br_table": only(fn{code: block(void, cat(i32c(0), op(0x0e), uleb(120_000), rep(120_001, op(0))))}),
-		"results":  mod{fns: []fn{{code: rep(18_000, block(void, cat(call(1), br(0))))}, {results: i64s(1000), code: rep(1000, i64c(0))}}}.bytes(),
+		"results": mod{fns: []fn{
+			{code: rep(18_000, block(void, cat(call(1), br(0))))},
+			{results: i64s(1000), code: rep(1000, i64c(0))},
+		}}.bytes(),
 		"globals": mod{fns: []fn{{code: rep(60_000, call(1))}, {}}, globals: func() (g [][]byte) {
 			for range 1000 {
 				g = append(g, mutable(i64, i64c(0)...))

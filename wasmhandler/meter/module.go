@@ -26,7 +26,8 @@ const (
 var sectionNames = [sections]string{"custom", "type", "import", "function", "table", "memory", "global", "export",
 	"start", "element", "code", "data", "data count"}
 
-// sectionOrder is the order in which sections follow each other, once each; a data count comes before the code.
+// sectionOrder is the order in which sections follow each other, once each; a data count comes before the
+// code.
 var sectionOrder = [...]byte{secType, secImport, secFunction, secTable, secMemory, secGlobal, secExport, secStart,
 	secElement, secDataCount, secCode, secData}
 
@@ -49,8 +50,8 @@ type table struct {
 	imported bool
 }
 
-// A module is a module taken apart as far as the meter has to know it. The vectors of most sections stay as they
-// are, and new elements go behind them, so that no index ever moves.
+// A module is a module taken apart as far as the meter has to know it. The vectors of most sections stay as
+// they are, and new elements go behind them, so that no index ever moves.
 type module struct {
 	present [sections]bool
 	content [sections][]byte // of each section
@@ -73,8 +74,8 @@ type module struct {
 	names      nameSection
 }
 
-// parse takes a module apart. What it reads it checks as far as indices go: the meter adds functions, globals,
-// types and a table, and nothing that was out of range may come to name them.
+// parse takes a module apart. What it reads it checks as far as indices go: the meter adds functions,
+// globals, types and a table, and nothing that was out of range may come to name them.
 func parse(wasm []byte, limits *Limits) (*module, error) {
 	if err := within("bytes", int64(len(wasm)), limits.ModuleBytes); err != nil {
 		return nil, err
@@ -145,8 +146,8 @@ func (m *module) split(wasm []byte) error {
 	return nil
 }
 
-// custom looks at a custom section. Only names are of use: others are for tools, and what they say of the code
-// is wrong once it is rewritten.
+// custom looks at a custom section. Only names are of use: others are for tools, and what they say of the
+// code is wrong once it is rewritten.
 func (m *module) custom(content []byte) error {
 	r := reader{buf: content}
 	if name := r.utf8(); r.err == nil && string(name) == "name" {
@@ -429,9 +430,10 @@ func (m *module) elementSection(r *reader) error {
 	return nil
 }
 
-// elementSegment reads one element segment and returns how many elements it has. Of its first number, bit 0 says
-// passive or declarative, bit 1 that a table (or, with bit 0, declarative) is meant, bit 2 that the elements are
-// expressions. See https://www.w3.org/TR/2022/WD-wasm-core-2-20220419/binary/modules.html#element-section
+// elementSegment reads one element segment and returns how many elements it has. Of its first number, bit 0
+// says passive or declarative, bit 1 that a table (or, with bit 0, declarative) is meant, bit 2 that the
+// elements are expressions. See
+// https://www.w3.org/TR/2022/WD-wasm-core-2-20220419/binary/modules.html#element-section
 func (m *module) elementSegment(r *reader) uint32 {
 	flags := r.u32()
 	if flags > 7 {

@@ -8,9 +8,9 @@ import (
 )
 
 // A nameSection is what the custom section "name" says: how the module and its functions are called. It makes
-// traps readable, and because no function moves it stays true. The names of locals and labels are dropped, and so
-// are names that only the meter's own functions may have.
-// See https://www.w3.org/TR/2022/WD-wasm-core-2-20220419/appendix/custom.html#name-section
+// traps readable, and because no function moves it stays true. The names of locals and labels are dropped,
+// and so are names that only the meter's own functions may have. See
+// https://www.w3.org/TR/2022/WD-wasm-core-2-20220419/appendix/custom.html#name-section
 type nameSection struct {
 	seen      bool
 	module    []byte

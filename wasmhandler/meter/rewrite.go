@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 )
@@ -9,9 +10,9 @@ import (
 // module of WebAssembly 2.0, or exceeds a limit (a *LimitError), is an error, found in time and memory in
 // proportion to the bytes.
 //
-// Rewrite checks what its own soundness rests on, not every rule of validation: whoever runs the result has to
-// validate both the original and the result, in this order after Rewrite, for an engine may allocate whatever
-// an unchecked module announces.
+// Rewrite checks what its own soundness rests on, not every rule of validation: whoever runs the result has
+// to validate both the original and the result, in this order after Rewrite, for an engine may allocate
+// whatever an unchecked module announces.
 func Rewrite(wasm []byte, limits Limits) (out []byte, info *Info, err error) {
 	limits, err = limits.withDefaults()
 	if err != nil {
@@ -70,7 +71,10 @@ func (e *emitter) bodies(info *Info) ([]byte, error) {
 		metered := e.body(p, e.m.function(function))
 		out = appendU32(out, uint32(len(metered)))
 		out = append(out, metered...)
-		if err := within("bytes when metered", int64(len(out)), MaxMeteredBytes); err != nil {
+		if err := cmp.Or(
+			within("bytes when metered", int64(len(out)), MaxMeteredBytes),
+			within("kinds of bulk operations", int64(len(e.byUse)), MaxBulkKinds),
+		); err != nil {
 			return nil, err
 		}
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/retort-udp/retort/wasmhandler/meter"
 )
 
-// These tests run the specification's own tests, which wazero's module carries in a form that wast2json makes,
-// twice: plain and metered. Whatever a module does it has to do the same way with the meter in it.
+// These tests run the specification's own tests, which wazero's module carries in a form that wast2json
+// makes, twice: plain and metered. Whatever a module does it has to do the same way with the meter in it.
 
 // specDir finds the specification's tests.
 func specDir(t testing.TB) string {
@@ -201,7 +201,8 @@ func TestSpecification(t *testing.T) {
 	})
 }
 
-// specFile runs the steps of one file in two worlds and compares what happens. It returns how many there were.
+// specFile runs the steps of one file in two worlds and compares what happens. It returns how many there
+// were.
 func specFile(t *testing.T, file string, newWorld func(metered bool) *world) (steps int64) {
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -156,15 +156,23 @@ func TestFramesAreGivenBack(t *testing.T) {
 // After a trap, the frames that were open count until the host resets the stack; after that they do not.
 func TestReset(t *testing.T) {
 	m := mod{memory: op(0, 1), fns: []fn{
-		{name: "f", params: vals{i32}, code: cat(get(0), op(0x45), iff(void, unreachable), get(0), i32c(1), sub, call(0))},
+		{name: "f", params: vals{i32}, code: cat(
+			get(0), op(0x45), iff(void, unreachable), get(0), i32c(1), sub, call(0))},
 	}}
 	engines(t, func(t *testing.T, config wazero.RuntimeConfig) {
-		g := instantiate(t, config, m.bytes(), meter.Limits{Frames: 100})
+		g := instantiate(t, config, m.bytes(), meter.Limits{Frames: 100, FrameBytes: 1 << 30})
 		f := g.ExportedFunction("f")
 		g.Arm(meter.MaxFuel)
 		for i, want := range []meter.Cause{meter.Own, meter.Depth} {
 			if _, err := f.Call(t.Context(), 60); err == nil || g.Cause() != want {
 				t.Errorf("call %d: %v, %v", i, err, g.Cause())
+			}
+		}
+		// Traps do not add up to a stack that is large again.
+		for range 100_000 {
+			f.Call(t.Context(), 60)
+			if g.Cause() != meter.Depth {
+				t.Fatal(g.Cause())
 			}
 		}
 		g.Reset()
@@ -175,8 +183,8 @@ func TestReset(t *testing.T) {
 }
 
 // The frames that functions really have are bounded, also for those that are written to have large ones. The
-// engine's stack doubles when it grows, and is copied: 1 MiB of estimated frames that are four times as large in
-// truth are 8 MiB of stack at most, beside as much that is garbage.
+// engine's stack doubles when it grows, and is copied: 1 MiB of estimated frames that are four times as large
+// in truth are 8 MiB of stack at most, beside as much that is garbage.
 func TestTrueStack(t *testing.T) {
 	config := compiler(t)
 	locals := func(n int, typ byte) vals { return vals(strings.Repeat(string([]byte{typ}), n)) }

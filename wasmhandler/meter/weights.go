@@ -20,24 +20,25 @@ const (
 	PageFuel = 1 << 16 / BytesPerFuel
 )
 
-// chargeFuel is how much may be charged in advance for code that control need not get to: once that much has been
-// paid for, what follows the next branch or label is charged for there.
+// chargeFuel is how much may be charged in advance for code that control need not get to: once that much has
+// been paid for, what follows the next branch or label is charged for there.
 const chargeFuel = 128
 
 // lightFuel is what is not worth a charge of its own.
 const lightFuel = 16
 
-// Functions with so many charges at most, and charges times locals, get charges that run faster and compile slower.
+// Functions with so many charges at most, and charges times locals, get charges that run faster and compile
+// slower.
 const (
 	fastChecks = 64
 	fastLocals = 1_000
 )
 
-// How the size of a frame is estimated, in bytes. A compiler that gives each value which leaves a register a slot
-// of its own, and never reuses one, as wazero does, makes frames that grow with the code, with what calls leave
-// and with the locals that have to be brought together where branches meet. The estimate exceeds the true frames of
-// what compilers write, mostly four times; of the functions that were written to break it, the worst had frames
-// less than four times as large.
+// How the size of a frame is estimated, in bytes. A compiler that gives each value which leaves a register a
+// slot of its own, and never reuses one, as wazero does, makes frames that grow with the code, with what
+// calls leave and with the locals that have to be brought together where branches meet. The estimate exceeds
+// the true frames of what compilers write, mostly four times; of the functions that were written to break it,
+// the worst had frames less than four times as large.
 const (
 	frameHeader   = 64 // return address, frame pointer, saved registers
 	frameSlot     = 8  // a parameter, local or operand

@@ -10,9 +10,9 @@ import (
 	"github.com/retort-udp/retort/wasmhandler/meter"
 )
 
-// This test makes random programs of nested blocks, loops, ifs and branches and runs each twice: metered, and in a
-// little interpreter of its own that counts every instruction. What was charged must cover what was executed,
-// whichever way control went, and not exceed it beyond reason.
+// This test makes random programs of nested blocks, loops, ifs and branches and runs each twice: metered, and
+// in a little interpreter of its own that counts every instruction. What was charged must cover what was
+// executed, whichever way control went, and not exceed it beyond reason.
 
 // A node is an instruction of a random program, with the code inside it.
 type node struct {
@@ -212,7 +212,8 @@ func outward(end int) int {
 	return end
 }
 
-// checkWork makes the program of a seed, runs it both ways, and returns what was charged and what was executed.
+// checkWork makes the program of a seed, runs it both ways, and returns what was charged and what was
+// executed.
 func checkWork(t *testing.T, seed uint64) (charged, work uint64) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	outer, inner := randomCode(r, 1, 5, true), randomCode(r, 1, 3, false)

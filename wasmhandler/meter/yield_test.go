@@ -47,7 +47,10 @@ func TestYields(t *testing.T) {
 			for _, c := range []struct {
 				name string
 				args []uint64
-			}{{"tight", []uint64{50_000}}, {"fib", []uint64{18}}, {"hash", []uint64{0, 30_000}}, {"fill", []uint64{4 << 20}}} {
+			}{
+				{"tight", []uint64{50_000}}, {"fib", []uint64{18}},
+				{"hash", []uint64{0, 30_000}}, {"fill", []uint64{4 << 20}},
+			} {
 				yields.n = 0
 				g.Arm(10_000_000)
 				if _, err := g.ExportedFunction(c.name).Call(ctx, c.args...); err != nil {
@@ -72,8 +75,8 @@ var spin = only(fn{code: cat(
 	loop(void, cat(i32c(4), load, op(0x45), brIf(0))),
 )})
 
-// While a guest computes, the world can be stopped: a collection that begins during a call ends during it. The
-// guest is the witness: it goes on until it sees what the host writes after the collection.
+// While a guest computes, the world can be stopped: a collection that begins during a call ends during it.
+// The guest is the witness: it goes on until it sees what the host writes after the collection.
 func TestCollectionDuringCall(t *testing.T) {
 	g := instantiate(t, compiler(t), spin, meter.Limits{})
 	f := g.ExportedFunction("f")
@@ -106,8 +109,8 @@ func TestCollectionDuringCall(t *testing.T) {
 	t.Error("collections wait for the end of the call")
 }
 
-// BenchmarkStopTheWorld reports how long the collector takes to stop a process in which a guest computes, over a
-// second in which it does so each millisecond. Run it with -benchtime 1x.
+// BenchmarkStopTheWorld reports how long the collector takes to stop a process in which a guest computes,
+// over a second in which it does so each millisecond. Run it with -benchtime 1x.
 func BenchmarkStopTheWorld(b *testing.B) {
 	long := func(name string) []uint64 {
 		return map[string][]uint64{"tight": {30_000_000}, "hash": {0, 64 << 20}, "fill": {64 << 20}}[name]
