@@ -1,5 +1,9 @@
 // Package reply has the handlers that are built in. Each is also a guest: the same type, compiled to
 // WebAssembly, answers the same bytes.
+//
+// The comment of each says how much it amplifies: bytes on the wire that go out for each that came in, the
+// headers of IP and UDP counted, at worst. That is with an empty request over IPv4, and off loopback a server's
+// guard allows 3, unless its policy says otherwise.
 package reply
 
 import (
@@ -9,6 +13,7 @@ import (
 )
 
 // Length answers "Your data was N bytes long", N being the length of the request: at most 30 bytes.
+// It amplifies by 1.93 at worst (54 bytes for 28), and no more once the request is as long as the reply.
 type Length struct{}
 
 // Reply implements core.Handler.
@@ -19,7 +24,7 @@ func (Length) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 }
 
 // Echo answers the request itself (RFC 862). Two of these answer each other for ever if nothing stops
-// them.
+// them. It amplifies nothing.
 type Echo struct{}
 
 // Reply implements core.Handler.
@@ -28,7 +33,7 @@ func (Echo) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 }
 
 // Time answers "The time is 2026-11-22 13:40:00.123456": when the request arrived, in UTC, to the
-// microsecond.
+// microsecond. It amplifies by 2.36 at worst (66 bytes for 28).
 type Time struct{}
 
 // Reply implements core.Handler.
@@ -37,7 +42,8 @@ func (Time) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 	return d.Time.UTC().AppendFormat(dst, "2006-01-02 15:04:05.000000"), nil
 }
 
-// Upper answers the request with its ASCII letters in upper case; other bytes are left alone.
+// Upper answers the request with its ASCII letters in upper case; other bytes are left alone. It amplifies
+// nothing.
 type Upper struct{}
 
 // Reply implements core.Handler.
@@ -51,7 +57,9 @@ func (Upper) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 	return dst, nil
 }
 
-// Fixed answers every request with the same Text, which may be empty.
+// Fixed answers every request with the same Text, which may be empty. It amplifies by as much as the Text is
+// longer than the request. With a factor of 3 an empty request over IPv4 is answered by a Text of up to 56
+// bytes, or 96 over IPv6, and each byte of a request allows 3 more; a Text that is longer yet is not sent.
 type Fixed struct{ Text []byte }
 
 // Reply implements core.Handler.

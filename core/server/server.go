@@ -27,7 +27,8 @@ type Server struct {
 	// Handler answers. Configure it before, where it needs to be.
 	Handler core.Handler
 
-	// Guard says which datagrams are answered at all; nil is the zero Policy.
+	// Guard says which datagrams are answered at all, how long the replies may be, and how loops end;
+	// nil is the zero Policy. Serve refuses one that Validate does.
 	Guard *guard.Policy
 
 	// Log is told what an operator should know, at most once a second for each kind of thing and
