@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
@@ -42,7 +43,7 @@ func (s *suite) run() {
 			continue
 		default:
 			status, detail = c.run(s)
-			detail = strings.ReplaceAll(detail, s.prefix(), "")
+			detail = oneLine(strings.ReplaceAll(detail, s.prefix(), ""))
 		}
 		s.report.Checks = append(s.report.Checks, Check{c.name, status, detail})
 		if status == Fail {
@@ -66,6 +67,19 @@ func (s *suite) close() {
 
 // prefix is how the host's errors begin. It says nothing that the report's own name does not.
 func (s *suite) prefix() string { return fmt.Sprintf("handler %q: ", s.options.Config.Name) }
+
+// oneLine keeps what a module put into an error from breaking the report.
+func oneLine(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '\n' || c == '\t':
+			return ' '
+		case !unicode.IsPrint(c):
+			return unicode.ReplacementChar
+		}
+		return c
+	}, text)
+}
 
 // What a check returns.
 func pass(format string, args ...any) (Status, string) { return Pass, fmt.Sprintf(format, args...) }
