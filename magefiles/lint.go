@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/magefile/mage/sh"
+)
+
+// The tools that are no part of the product are run at a pinned version, so that they need no place in
+// its go.mod.
+const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
+
+// Lint checks formatting, vet, staticcheck and the module file.
+func Lint() error {
+	unformatted, err := sh.Output("gofmt", "-l", ".")
+	if err != nil {
+		return err
+	}
+	if unformatted != "" {
+		return fmt.Errorf("not formatted, run gofmt -w on:\n%s", unformatted)
+	}
+	for _, args := range [][]string{
+		{"vet", "./..."},
+		{"mod", "tidy", "-diff"},
+		{"run", staticcheck, "./..."},
+	} {
+		if err := sh.RunV("go", args...); err != nil {
+			return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+		}
+	}
+	return vetGuests()
+}
+
+// vetGuests vets the guests in Go, which ./... does not see.
+func vetGuests() error {
+	sources, err := filepath.Glob(guests + "/*/*.go")
+	if err != nil {
+		return err
+	}
+	for _, source := range sources {
+		env := map[string]string{"GOOS": "wasip1", "GOARCH": "wasm"}
+		if err := sh.RunWithV(env, "go", "vet", source); err != nil {
+			return fmt.Errorf("vet %s: %w", source, err)
+		}
+	}
+	return nil
+}
