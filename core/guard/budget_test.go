@@ -11,7 +11,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
-	"github.com/retort-udp/retort/core/reply"
+	"github.com/retort-udp/retort/core/reply/builtin"
 	"github.com/retort-udp/retort/core/server"
 )
 
@@ -71,7 +71,7 @@ func TestBuiltInHandlersFitTheBudget(t *testing.T) {
 		{"length", true}, {"echo", true}, {"time", true}, {"upper", true}, {"fixed=pong", true},
 		{"fixed=" + strings.Repeat("x", 56), true}, {"fixed=" + strings.Repeat("x", 57), false},
 	} {
-		h, err := reply.Named(tt.spec)
+		h, err := builtin.Named(tt.spec)
 		if err != nil {
 			t.Fatal(err)
 		}

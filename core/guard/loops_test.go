@@ -14,6 +14,7 @@ import (
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
 	"github.com/retort-udp/retort/core/reply"
+	"github.com/retort-udp/retort/core/reply/builtin"
 	"github.com/retort-udp/retort/core/server"
 )
 
@@ -98,7 +99,7 @@ func handlers(t testing.TB) map[string]core.Handler {
 	t.Helper()
 	all := map[string]core.Handler{"counting": counting(), "classified dns": classifiedDNS{}}
 	for _, spec := range []string{"length", "echo", "time", "upper", "fixed=pong", "fixed="} {
-		h, err := reply.Named(spec)
+		h, err := builtin.Named(spec)
 		if err != nil {
 			t.Fatal(err)
 		}

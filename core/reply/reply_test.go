@@ -2,9 +2,7 @@ package reply_test
 
 import (
 	"bytes"
-	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,14 +10,15 @@ import (
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/coretest"
 	"github.com/retort-udp/retort/core/reply"
+	"github.com/retort-udp/retort/core/reply/builtin"
 )
 
-// specs are names of all the built-in handlers.
+// specs are names of all the handlers of package reply.
 var specs = []string{"length", "echo", "time", "upper", "fixed=pong", "drop"}
 
 func named(t testing.TB, spec string) core.Handler {
 	t.Helper()
-	h, err := reply.Named(spec)
+	h, err := builtin.Named(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,30 +61,6 @@ func TestLengthTakesThirtyBytesAtMost(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
-	for _, name := range reply.Names() {
-		if !slices.ContainsFunc(specs, func(s string) bool {
-			plain, _, _ := strings.Cut(name, "=")
-			return s == plain || strings.HasPrefix(s, plain+"=")
-		}) {
-			t.Errorf("%s is not tested here", name)
-		}
-	}
-	for spec, says := range map[string]string{
-		"":          `no handler is called "": there are length, echo,`,
-		"lenght":    `no handler is called "lenght"`,
-		"fixed":     "the handler fixed wants a parameter: fixed=TEXT",
-		"length=":   `the handler length takes no parameter, and "length=" gives one`,
-		"echo=loud": "takes no parameter",
-		"a\nb":      `"a\nb"`,
-		"fixed=" + strings.Repeat("x", core.MaxPayload4+1): "a fixed reply of 65508 bytes fits no datagram: the most is 65507",
-	} {
-		if h, err := reply.Named(spec); err == nil || h != nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%.20q gives %v, %v; want an error that says %s", spec, h, err, says)
-		}
-	}
-}
-
 func TestContract(t *testing.T) {
 	for _, spec := range specs {
 		t.Run(spec, func(t *testing.T) { coretest.TestHandler(t, named(t, spec)) })
@@ -117,15 +92,4 @@ func BenchmarkReply(b *testing.B) {
 			}
 		})
 	}
-}
-
-func ExampleNamed() {
-	h, err := reply.Named("fixed=pong")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	answer, _ := h.Reply(nil, &core.Datagram{Data: []byte("ping")})
-	fmt.Printf("%s\n", answer)
-	// Output: pong
 }

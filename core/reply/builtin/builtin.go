@@ -1,4 +1,6 @@
-package reply
+// Package builtin finds the handlers that are compiled in by their names. It links all of them, so that a guest,
+// which is one of them, does without it.
+package builtin
 
 import (
 	"errors"
@@ -7,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/reply"
 )
 
 // builtin is a handler that can be named. It takes a parameter, behind "=", when param says what that is.
@@ -21,17 +24,17 @@ func builtins() []builtin {
 		return func(string) (core.Handler, error) { return h, nil }
 	}
 	return []builtin{
-		{name: "length", make: plain(Length{})},
-		{name: "echo", make: plain(Echo{})},
-		{name: "time", make: plain(Time{})},
-		{name: "upper", make: plain(Upper{})},
+		{name: "length", make: plain(reply.Length{})},
+		{name: "echo", make: plain(reply.Echo{})},
+		{name: "time", make: plain(reply.Time{})},
+		{name: "upper", make: plain(reply.Upper{})},
 		{name: "fixed", param: "TEXT", make: newFixed},
-		{name: "drop", make: plain(Drop{})},
+		{name: "drop", make: plain(reply.Drop{})},
 	}
 }
 
 // Named returns the built-in handler that spec names: "length", "echo", "time", "upper", "fixed=TEXT"
-// or "drop". It does without fmt, which every guest that imports this package would carry.
+// or "drop".
 func Named(spec string) (core.Handler, error) {
 	name, param, given := strings.Cut(spec, "=")
 	all := builtins()
@@ -65,5 +68,5 @@ func newFixed(text string) (core.Handler, error) {
 		return nil, errors.New("a fixed reply of " + strconv.Itoa(len(text)) + " bytes fits no datagram: the most is " +
 			strconv.Itoa(core.MaxPayload4))
 	}
-	return Fixed{Text: []byte(text)}, nil
+	return reply.Fixed{Text: []byte(text)}, nil
 }
