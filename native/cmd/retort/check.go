@@ -19,6 +19,8 @@ type checkFlags struct {
 	config  string
 	vectors string
 	memory  flagtype.Size
+	limits  guestLimits
+	isolate wasmhandler.Isolation
 	seed    uint64
 	quick   bool
 	json    bool
@@ -51,6 +53,9 @@ It ends with exit code 1, and the reason, when the module does not conform.`,
 	flags.StringVar(&f.vectors, "vectors", "",
 		"`FILE` of requests and replies, instead of the one beside the module; none: there are none")
 	flags.Var(&f.memory, "memory", "memory that an instance may have")
+	flags.TextVar(&f.isolate, "isolate", wasmhandler.IsolateNone,
+		"what the module forgets after each datagram: `none|datagram`, nothing or everything")
+	f.limits.add(flags)
 	flags.Uint64Var(&f.seed, "seed", 1,
 		"`NUMBER` that malformed requests follow from, and the module's random numbers")
 	flags.BoolVar(&f.quick, "quick", false, "leave out what takes long")
@@ -82,7 +87,10 @@ func (f *checkFlags) run(cmd *cobra.Command, file string) error {
 }
 
 func (f *checkFlags) options(cmd *cobra.Command, file string) (o abitest.Options, err error) {
-	o = abitest.Options{Seed: f.seed, Quick: f.quick, Config: wasmhandler.Config{Memory: int64(f.memory)}}
+	o = abitest.Options{Seed: f.seed, Quick: f.quick, Config: wasmhandler.Config{Memory: int64(f.memory), Isolate: f.isolate}}
+	if err := f.limits.applyTo(&o.Config); err != nil {
+		return o, err
+	}
 	if o.Config.Compiler, err = compiler(); err != nil {
 		return o, err
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/retort-udp/retort/core"
-	"github.com/retort-udp/retort/core/reply"
+	"github.com/retort-udp/retort/core/reply/builtin"
 	"github.com/retort-udp/retort/core/vectors"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/flagtype"
 	"github.com/retort-udp/retort/wasmhandler"
@@ -29,6 +29,8 @@ type handlerFlags struct {
 	handler  string
 	config   string
 	memory   flagtype.Size
+	limits   guestLimits
+	isolate  wasmhandler.Isolation
 	seed     uint64
 	cacheDir string
 	cacheMax flagtype.Size
@@ -41,10 +43,13 @@ func (f *handlerFlags) add(cmd *cobra.Command) {
 	f.memory, f.cacheMax = wasmhandler.DefaultMemory, wasmhandler.DefaultCacheSize
 	flags := cmd.Flags()
 	flags.StringVar(&f.handler, "handler", "length",
-		"what answers: a file FILE.wasm, or `NAME`: "+strings.Join(reply.Names(), ", "))
+		"what answers: a file FILE.wasm, or `NAME`: "+strings.Join(builtin.Names(), ", "))
 	flags.StringVar(&f.config, "handler-config", "",
 		"configuration for the handler: `TEXT`, or @FILE, or @- for standard input")
 	flags.Var(&f.memory, "memory", "memory that an instance of a .wasm handler may have")
+	flags.TextVar(&f.isolate, "isolate", wasmhandler.IsolateNone,
+		"what a .wasm handler forgets after each datagram: `none|datagram`, nothing or everything")
+	f.limits.add(flags)
 	flags.Uint64Var(&f.seed, "seed", 0,
 		"`NUMBER` that random numbers follow from, a .wasm handler's and --drop's; 0: chance")
 	flags.StringVar(&f.cacheDir, "cache-dir", "",
@@ -65,7 +70,7 @@ func (f *handlerFlags) add(cmd *cobra.Command) {
 
 // handlerNames lists the built-in handlers, those that take a parameter with a "=" behind them.
 func handlerNames() []string {
-	names := reply.Names()
+	names := builtin.Names()
 	for i, name := range names {
 		if name, _, hasParam := strings.Cut(name, "="); hasParam {
 			names[i] = name + "="
@@ -115,17 +120,21 @@ func (f *handlerFlags) make(
 	if isModule(f.handler) {
 		return f.compile(ctx, log)
 	}
-	for _, name := range []string{"memory", "cache-dir", "cache-size", "no-cache", "fallback", "no-self-test"} {
+	for _, name := range moduleFlags {
 		if flags.Changed(name) {
 			return nil, usagef("--%s is for .wasm handlers, and %q is none", name, f.handler)
 		}
 	}
-	h, err := reply.Named(f.handler)
+	h, err := builtin.Named(f.handler)
 	if err != nil {
 		return nil, fmt.Errorf("--handler: %w", err)
 	}
 	return &loadedHandler{Handler: h}, nil
 }
+
+// moduleFlags are of no use to handlers that are built in.
+var moduleFlags = append([]string{"memory", "isolate", "cache-dir", "cache-size", "no-cache", "fallback", "no-self-test"},
+	limitFlags...)
 
 // isModule says whether a handler is named as a file. The name of a built-in handler never is, whatever
 // parameter stands behind it.
@@ -144,12 +153,16 @@ func (f *handlerFlags) compile(ctx context.Context, log *slog.Logger) (*loadedHa
 	c := wasmhandler.Config{
 		Name:      f.handler,
 		Memory:    int64(f.memory),
+		Isolate:   f.isolate,
 		Seed:      f.seed,
 		CacheDir:  f.cache(log),
 		CacheSize: max(int64(f.cacheMax), 1), // to the Config zero is its default
 		Log:       log,
 	}
-	if c.Fallback, err = reply.Named(f.fallback); err != nil {
+	if err := f.limits.applyTo(&c); err != nil {
+		return nil, err
+	}
+	if c.Fallback, err = builtin.Named(f.fallback); err != nil {
 		return nil, fmt.Errorf("--fallback: %w", err)
 	}
 	if c.Vectors, err = f.vectors(); err != nil {

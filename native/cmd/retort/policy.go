@@ -17,13 +17,14 @@ type policyFlags struct {
 	policy       guard.Policy
 	allow, deny  flagtype.Prefixes
 	servicePorts flagtype.Ports
+	explain      bool
 }
 
 func (f *policyFlags) add(flags *pflag.FlagSet) {
 	p := &f.policy
 	flags.Var(&f.allow, "allow", "answer nobody else; of --allow and --deny the narrower network decides")
 	flags.Var(&f.deny, "deny", "do not answer these sources")
-	flags.BoolVar(&p.AnswerGroup, "answer-group", false,
+	flags.BoolVar(&p.AnswerGroup, "answer-broadcast", false,
 		"answer datagrams that were sent to a broadcast or multicast address")
 	flags.TextVar(&p.RateLimit, "rate-limit", guard.Auto,
 		"limit how many datagrams of one network are answered: `on|off|auto`, and auto leaves out loopback")
@@ -45,8 +46,10 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.Uint16Var(&p.ClientPorts, "client-ports", guard.DefaultClientPorts,
 		"first `PORT` of those that systems give to clients")
 	flags.Var(&f.servicePorts, "service-ports", "ports of other services, such as other servers of this kind")
-	flags.BoolVar(&p.Acknowledge, "acknowledge-risk", false,
+	flags.BoolVar(&p.Acknowledge, "i-know", false,
 		"allow --loop-guard=off where others could be flooded by it")
+	flags.BoolVar(&f.explain, "explain-guard", false,
+		"print the rules that say who is answered, how much and how often, and end")
 }
 
 // get returns the policy for a server that listens with conns.

@@ -28,10 +28,10 @@ func policyOf(t *testing.T, args ...string) guard.Policy {
 
 func TestPolicyFlags(t *testing.T) {
 	got := policyOf(t,
-		"--allow", "192.0.2.0/24", "--allow", "198.51.100.1", "--deny", "2001:db8::/32", "--answer-group",
+		"--allow", "192.0.2.0/24", "--allow", "198.51.100.1", "--deny", "2001:db8::/32", "--answer-broadcast",
 		"--rate-limit", "off", "--rate", "2", "--burst", "3", "--slip", "4", "--prefix4", "5", "--prefix6", "6",
 		"--fault-cost", "7", "--max-amplification", "8.5", "--loop-guard", "on", "--low-port-exchanges", "9",
-		"--client-port-exchanges", "10", "--client-ports", "11", "--service-ports", "12,13", "--acknowledge-risk")
+		"--client-port-exchanges", "10", "--client-ports", "11", "--service-ports", "12,13", "--i-know")
 	want := guard.Policy{
 		Allow:               []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.1/32")},
 		Deny:                []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")},

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/guard"
 	"github.com/retort-udp/retort/core/server"
 	"github.com/retort-udp/retort/native"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/flagtype"
@@ -161,6 +162,9 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 	if err != nil {
 		return err
 	}
+	if f.explain {
+		return explain(cmd.OutOrStdout(), policy, conns)
+	}
 	stderr.Start()
 	s := &server.Server{
 		Guard: policy,
@@ -200,6 +204,19 @@ func (f *serverFlags) addresses(hosts []string) (addrs []string, err error) {
 		addrs = append(addrs, addr)
 	}
 	return addrs, nil
+}
+
+// explain prints what the guard of a server that listens with conns would go by.
+func explain(out io.Writer, policy *guard.Policy, conns []core.Conn) error {
+	var listening []netip.AddrPort
+	for _, c := range conns {
+		listening = append(listening, c.LocalAddr())
+	}
+	g, err := guard.New(policy, listening...)
+	if err != nil {
+		return err
+	}
+	return g.Explain(out)
 }
 
 // serve answers until ctx ends, or until a datagram that the teaching listing would die of.
