@@ -3,7 +3,9 @@ package guard
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -20,7 +22,9 @@ func (g *Guard) Explain(w io.Writer) error {
 func (g *Guard) String() string {
 	var b strings.Builder
 	section := func(title string, lines []string) {
-		fmt.Fprintln(&b, title)
+		if len(lines) > 0 {
+			fmt.Fprintln(&b, title)
+		}
 		for _, line := range lines {
 			fmt.Fprintln(&b, "   ", line)
 		}
@@ -31,17 +35,19 @@ func (g *Guard) String() string {
 	section("Rate", g.explainRate())
 	shared, each := g.Memory()
 	section("Memory", []string{fmt.Sprintf("%d KiB, and %d KiB for each worker, whoever sends", shared>>10, each>>10)})
+	section("Warnings", g.Warnings())
 	return b.String()
 }
 
 func (g *Guard) explainRefusals() []string {
-	return []string{
+	lines := append([]string{
 		"sources that are no host: port 0, 0.0.0.0 and ::, multicast, 255.255.255.255",
 		"ourselves: " + g.ourselves(),
-		"sources: " + g.sources(),
-		"datagrams to a broadcast or multicast address: " + choose(g.policy.AnswerGroup, "answered", "not answered"),
+	}, g.explainPrefixes()...)
+	return append(lines,
+		"datagrams to a broadcast or multicast address: "+choose(g.policy.AnswerGroup, "answered all the same", "not answered"),
 		"answers, where the handler can tell them from questions",
-	}
+	)
 }
 
 func choose(condition bool, yes, no string) string {
@@ -51,54 +57,97 @@ func choose(condition bool, yes, no string) string {
 	return no
 }
 
-func (g *Guard) ourselves() string {
-	var names []string
-	seen := make(map[netip.AddrPort]bool)
-	wild := false
-	for _, own := range g.own {
-		if !seen[own] {
-			seen[own] = true
-			names = append(names, own.String())
+// listed is how many things of a kind are named; of more there is only the number.
+const listed = 8
+
+// list names things, each once, and cuts a long list.
+func list[T comparable](all []T) string {
+	seen := make(map[T]bool, len(all))
+	var b strings.Builder
+	for _, one := range all {
+		if seen[one] {
+			continue
 		}
-		wild = wild || own.Addr().IsUnspecified()
+		seen[one] = true
+		switch n := len(seen); {
+		case n == 1:
+			fmt.Fprint(&b, one)
+		case n <= listed:
+			fmt.Fprint(&b, ", ", one)
+		}
 	}
-	if wild {
-		names = append(names, fmt.Sprintf("with loopback, the address that was asked, and %d more", len(g.local)))
+	if more := len(seen) - listed; more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
 	}
-	return strings.Join(names, ", ")
+	return b.String()
 }
 
-func (g *Guard) sources() string {
-	deny, allow := len(g.policy.Deny), len(g.policy.Allow)
-	switch {
-	case deny+allow == 0:
-		return "all are allowed"
-	case allow == 0:
-		return fmt.Sprintf("all but those in %d prefixes", deny)
-	case deny == 0:
-		return fmt.Sprintf("only those in %d prefixes", allow)
+func (g *Guard) ourselves() string {
+	wild := slices.ContainsFunc(g.own, func(a netip.AddrPort) bool { return a.Addr().IsUnspecified() })
+	names := list(g.own)
+	if !wild {
+		return names
 	}
-	return fmt.Sprintf("the longest of %d allowed and %d denied prefixes decides; others are denied", allow, deny)
+	names += ", by every loopback address and the one that was asked"
+	if len(g.local) > 0 {
+		names += ", and by " + list(slices.SortedFunc(maps.Keys(g.local), netip.Addr.Compare))
+	}
+	return names
+}
+
+func (g *Guard) explainPrefixes() (lines []string) {
+	names := func(prefixes []netip.Prefix) string {
+		all := make([]netip.Prefix, len(prefixes))
+		for i, p := range prefixes {
+			all[i] = normal(p)
+		}
+		return list(all)
+	}
+	deny, allow := g.policy.Deny, g.policy.Allow
+	if len(deny) > 0 {
+		lines = append(lines, "sources in "+names(deny))
+	}
+	if len(allow) > 0 {
+		lines = append(lines, "sources outside "+names(allow))
+	}
+	if len(deny) > 0 && len(allow) > 0 {
+		lines = append(lines, "of those prefixes, the longest that holds a source decides")
+	}
+	return lines
 }
 
 func (g *Guard) explainLoops() []string {
 	p := &g.policy
 	if p.LoopGuard == Off {
-		return []string{"not ended"}
+		return []string{"not ended, unless the handler can tell answers from questions"}
 	}
-	return []string{
+	ours := make([]uint16, len(g.own))
+	for i, own := range g.own {
+		ours[i] = own.Port()
+	}
+	known := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(knownServices)), ", "), "[]")
+	lines := []string{
+		"where the handler can tell answers from questions it is asked questions only, and the rest does not apply",
 		"a datagram that repeats our last reply to its sender is dropped, unless that reply repeated its request",
-		fmt.Sprintf("a reply is withheld after %d exchanges in strict alternation with a peer on a port from %d up",
-			p.ClientPortExchanges, p.ClientPorts),
-		fmt.Sprintf("and after %d with one on another port, a known service's or ours", p.LowPortExchanges),
+		fmt.Sprintf("a reply is withheld after %d exchanges in strict alternation with a peer on a service's port,",
+			p.LowPortExchanges),
+		fmt.Sprintf("which is one below %d, ours (%s), a known one (%s)", p.ClientPorts, list(ours), known),
+		fmt.Sprintf("and after %d with a peer on another port", p.ClientPortExchanges),
 		"it is sent with the reply to its peer's next datagram, if that comes soon, and is lost otherwise",
-		"where the handler can tell answers from questions, none of this is needed",
-		fmt.Sprintf("a worker remembers %d peers and keeps %d replies of up to %d bytes",
-			tableSets*tableWays, heldReplies, heldSize),
+		fmt.Sprintf("a worker remembers %d peers and keeps %d replies of up to %d bytes and %d that are longer;",
+			tableSets*tableWays, smallReplies, smallSize, largeReplies),
+		"when there is no room for one, the exchanges go on, by a sixteenth of their number at most",
 	}
+	if len(p.ServicePorts) > 0 {
+		lines[3] += " or one of " + list(p.ServicePorts)
+	}
+	return lines
 }
 
 func (g *Guard) explainBudget() []string {
+	if g.budget == noRatio<<ratioBits {
+		return []string{"not limited"}
+	}
 	four := func(n int) int { return g.budget.reply(n, headers4, core.MaxPayload4) }
 	six := func(n int) int { return g.budget.reply(n, headers6, core.MaxPayload6) }
 	return []string{
@@ -114,17 +163,17 @@ func (g *Guard) explainRate() []string {
 	if g.rates == nil {
 		return []string{"not limited"}
 	}
-	slip := "none of the others is answered"
+	slip := "none of those that are refused is answered"
 	if p.Slip > 0 {
-		slip = fmt.Sprintf("1 in %d of the others is answered all the same", p.Slip)
+		slip = fmt.Sprintf("1 in %d of those that are refused is answered all the same", p.Slip)
 	}
 	return []string{
 		fmt.Sprintf("%d datagrams a second for each /%d (IPv4) and /%d (IPv6), %d at once",
 			p.Rate, p.Prefix4, p.Prefix6, p.Burst),
-		"refusals begin at half of that, at random",
+		"refusals begin at half of what may come at once, at random",
 		slip,
-		fmt.Sprintf("a datagram on which the handler fails counts as %d", p.FaultCost),
-		"loopback: " + choose(p.RateLimit == On, "limited as well", "not limited"),
+		fmt.Sprintf("a datagram on which the handler fails counts as %d more", p.FaultCost),
+		"sources on loopback: " + choose(p.RateLimit == On, "limited as well", "not limited"),
 	}
 }
 

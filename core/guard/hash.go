@@ -37,21 +37,23 @@ func (k *keys) end(a uint128, port uint16, with uint64) uint64 {
 // number hashes an address.
 func (k *keys) number(a uint128) uint64 { return fold(a.hi^k[2], a.lo^k[3]) }
 
-// hashed is how many bytes of a payload are hashed: long ones differ early, or in their length, and
+// These are the bytes of a payload that are hashed: long ones differ early or late, or in their length, and
 // hashing 64 KiB would cost more than the reply.
-const hashed = 64
+const (
+	hashedFirst = 48
+	hashedLast  = 16
+)
 
-// payload hashes the length of b and its first bytes. The low 16 bits are the length itself, so that most
-// payloads can be told apart without hashing. It is never 0.
+// payload hashes the length of b and its first and last bytes. The low 16 bits are the length itself, so that
+// most payloads can be told apart without hashing. It is never 0.
 func (k *keys) payload(b []byte) uint64 {
 	n := len(b)
-	b = b[:min(n, hashed)]
 	h := k[0] ^ uint64(n)
 	var first, last uint64 // of the rest, which may overlap
 	switch size := len(b); {
-	case size >= 16:
-		end := b[size-16:]
-		for ; len(b) > 16; b = b[16:] {
+	case size >= hashedLast:
+		end := b[size-hashedLast:]
+		for b = b[:min(size-1, hashedFirst)]; len(b) >= 16; b = b[16:] {
 			h = fold(h^binary.LittleEndian.Uint64(b), k[1]^binary.LittleEndian.Uint64(b[8:]))
 		}
 		first, last = binary.LittleEndian.Uint64(end), binary.LittleEndian.Uint64(end[8:])

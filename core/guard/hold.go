@@ -3,19 +3,26 @@ package guard
 import (
 	"math/bits"
 	"net/netip"
+
+	"github.com/retort-udp/retort/core"
 )
 
 const (
-	heldReplies = 64   // of one worker; each bit of store.used is one
-	heldSize    = 1500 // bytes: what fits a datagram that is not fragmented
+	smallReplies = 62   // that one worker may keep
+	largeReplies = 2    // and these, which may be as long as a reply can be
+	smallSize    = 1500 // bytes: what fits a datagram that is not fragmented
+
+	allSmall = 1<<smallReplies - 1 // the set of their slots
 )
 
 // store keeps withheld replies until they are released or lost.
 type store struct {
-	used   uint64 // a set of slots
+	used   uint64 // a set of slots: the large ones lie behind the small ones
 	oldest int64  // no deadline is earlier
 	counts *Counts
-	slots  [heldReplies]slot
+	slots  [smallReplies + largeReplies]slot
+	small  [smallReplies][smallSize]byte
+	large  [largeReplies][core.MaxPayload6]byte
 }
 
 // slot is one withheld reply.
@@ -23,29 +30,41 @@ type slot struct {
 	owner    *peer
 	from     netip.AddrPort // whose address is this
 	deadline int64
-	size     int
-	data     [heldSize]byte
+	payload  []byte // valid until the next reply is withheld
 }
 
-// payload returns the reply. It is valid until the next one is withheld.
-func (s *slot) payload() []byte { return s.data[:s.size:s.size] }
-
-// keep withholds a reply from p, whose address is from, until deadline. What cannot be kept is lost.
-func (s *store) keep(p *peer, from netip.AddrPort, reply []byte, deadline int64) {
-	s.counts.Withheld++
-	i := bits.TrailingZeros64(^s.used)
-	if i == heldReplies || len(reply) > heldSize {
-		s.lose(from)
-		return
+// room returns the memory of slot i.
+func (s *store) room(i int) []byte {
+	if i < smallReplies {
+		return s.small[i][:]
 	}
+	return s.large[i-smallReplies][:]
+}
+
+// keep withholds a reply from p, whose address is from, until deadline. It returns false when there is no room.
+func (s *store) keep(p *peer, from netip.AddrPort, reply []byte, deadline int64) bool {
+	free := ^s.used
+	if len(reply) > smallSize {
+		free &^= allSmall
+	}
+	if free == 0 {
+		return false
+	}
+	i := bits.TrailingZeros64(free)
 	if s.used == 0 || deadline < s.oldest {
 		s.oldest = deadline
 	}
+	s.counts.Withheld++
 	s.used |= 1 << i
-	slot := &s.slots[i]
-	slot.owner, slot.from, slot.deadline = p, from, deadline
-	slot.size = copy(slot.data[:], reply)
+	s.slots[i] = slot{p, from, deadline, append(s.room(i)[:0], reply...)}
 	p.held = uint8(i + 1)
+	return true
+}
+
+// refuse loses a reply to from for which there is no room.
+func (s *store) refuse(from netip.AddrPort) {
+	s.counts.Withheld++
+	s.lose(from)
 }
 
 // take returns what is withheld from p, and frees its slot.

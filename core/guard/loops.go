@@ -50,6 +50,11 @@ const (
 	oldTimerBits = 4
 )
 
+// mostExchanges is how many exchanges a peer with a limit may have that is to have its reply withheld, while there
+// is no room to keep that: many peers may come to their limits at the same moment, and they have to go on for a
+// while to take turns.
+func mostExchanges(limit uint32) uint32 { return limit + limit/16 }
+
 // peer is what is remembered of one. Two of them fill a cache line.
 type peer struct {
 	tag      uint32 // which of the peers that share this set; 0: nobody
@@ -78,27 +83,30 @@ func (t *peers) find(h uint64, now int64, draws *rand.PCG) *peer {
 		}
 	}
 	p := leastWorth(set, now)
+	if p == nil {
+		return nil
+	}
 	if p.tag != 0 && !idle(p.last, now) {
 		bits := newcomerBits + min(p.count, oldTimerBits)
 		if draws.Uint64()>>(64-bits) != 0 {
 			return nil
 		}
 	}
-	t.store.drop(p)
 	*p = peer{tag: tag, last: now}
 	return p
 }
 
 // leastWorth returns the peer of a set that is missed least: one that is idle, or else the one with the
-// lowest count, or of several the one that has been silent for longest.
-func leastWorth(set *[tableWays]peer, now int64) *peer {
-	least := &set[0]
+// lowest count, or of several the one that has been silent for longest. One whose reply is withheld keeps its
+// place; when all do there is none.
+func leastWorth(set *[tableWays]peer, now int64) (least *peer) {
 	for i := range set {
 		p := &set[i]
-		if p.tag == 0 || idle(p.last, now) {
+		switch {
+		case p.held != 0:
+		case p.tag == 0 || idle(p.last, now):
 			return p
-		}
-		if p.count < least.count || p.count == least.count && p.last < least.last {
+		case least == nil || p.count < least.count || p.count == least.count && p.last < least.last:
 			least = p
 		}
 	}
@@ -171,9 +179,12 @@ func (p *peer) replied(request, reply []byte, k *keys) {
 
 // same says whether two payloads are equal as far as they are hashed.
 func same(a, b []byte) bool {
-	if len(a) != len(b) {
+	n := len(a)
+	if n != len(b) {
 		return false
 	}
-	n := min(len(a), hashed)
-	return string(a[:n]) == string(b[:n])
+	if n <= hashedFirst+hashedLast {
+		return string(a) == string(b)
+	}
+	return string(a[:hashedFirst]) == string(b[:hashedFirst]) && string(a[n-hashedLast:]) == string(b[n-hashedLast:])
 }

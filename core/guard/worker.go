@@ -180,7 +180,7 @@ func (w *Worker) Release() []byte {
 	if w.release == nil {
 		return nil
 	}
-	return w.release.payload()
+	return w.release.payload
 }
 
 // Replied says whether the reply to the datagram that was admitted last, which had this request as its
@@ -190,11 +190,24 @@ func (w *Worker) Replied(request, reply []byte) bool {
 	if p == nil {
 		return true
 	}
-	if p.count >= w.known.exchanges {
-		w.loops.store.keep(p, w.from, reply, p.deadline(w.now))
+	if p.count >= w.known.exchanges && w.withholds(p, reply) {
 		return false
 	}
 	p.replied(request, reply, &w.guard.keys)
+	return true
+}
+
+// withholds keeps a reply back from p, which has had its exchanges. While there is no room it has a few more; then
+// the reply is lost.
+func (w *Worker) withholds(p *peer, reply []byte) bool {
+	store := &w.loops.store
+	if store.keep(p, w.from, reply, p.deadline(w.now)) {
+		return true
+	}
+	if p.count < mostExchanges(w.known.exchanges) {
+		return false
+	}
+	store.refuse(w.from)
 	return true
 }
 
