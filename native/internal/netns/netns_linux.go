@@ -1,0 +1,158 @@
+package netns
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host is one of the two hosts. Its link is up, and so is its loopback interface.
+type Host struct {
+	Name      string     // "a" or "b"
+	Interface string     // its end of the link; its MTU is 1,500 bytes
+	V4        netip.Addr // on the link: 192.0.2.1/24 or .2 (RFC 5737)
+	V6        netip.Addr // on the link: 2001:db8::1/64 or ::2 (RFC 3849)
+	LinkLocal netip.Addr // on the link: fe80::1 or fe80::2, with the zone
+
+	t         testing.TB
+	namespace *os.File
+}
+
+// New returns two hosts with a link between them, for as long as the test runs.
+func New(t testing.TB) (a, b *Host) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make network namespaces")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("there is no ip (iproute2) to set up network namespaces with")
+	}
+	a, b = newHost(t, "a", 1), newHost(t, "b", 2)
+	a.Run("ip", "link", "add", a.Interface, "type", "veth",
+		"peer", "name", b.Interface, "netns", fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), b.namespace.Fd()))
+	for _, h := range []*Host{a, b} {
+		h.setUp()
+	}
+	return a, b
+}
+
+// newHost makes a namespace with nothing in it.
+func newHost(t testing.TB, name string, number byte) *Host {
+	t.Helper()
+	h := &Host{
+		Name:      name,
+		Interface: "link-" + name,
+		V4:        netip.AddrFrom4([4]byte{192, 0, 2, number}),
+		V6:        netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: number}),
+		t:         t,
+	}
+	h.LinkLocal = netip.AddrFrom16([16]byte{0xfe, 0x80, 15: number}).WithZone(h.Interface)
+	made := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for ever: this thread is of no use to others, and ends with the goroutine
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			h.namespace, err = os.Open("/proc/thread-self/ns/net")
+		}
+		made <- err
+	}()
+	if err := <-made; err != nil {
+		t.Skipf("this machine lets nobody make network namespaces: %v", err)
+	}
+	t.Cleanup(func() { h.namespace.Close() })
+	return h
+}
+
+// setUp configures the interfaces. Addresses are used at once, without looking for others that have them
+// (RFC 4862, section 5.4), which takes a second or two.
+func (h *Host) setUp() {
+	h.t.Helper()
+	for _, command := range []string{
+		"link set lo up",
+		"link set " + h.Interface + " addrgenmode none",
+		"link set " + h.Interface + " up",
+		"addr add " + h.V4.String() + "/24 broadcast + dev " + h.Interface,
+		"addr add " + h.V6.String() + "/64 nodad dev " + h.Interface,
+		"addr add " + h.LinkLocal.WithZone("").String() + "/64 nodad dev " + h.Interface,
+	} {
+		h.Run("ip", strings.Fields(command)...)
+	}
+}
+
+// Do runs f on this host and waits for it: the sockets that f opens, the interfaces that it sees and the programs
+// that it starts are this host's. Goroutines that f starts are not on this host; Go starts those that are. F may
+// end the test, as with t.Fatal.
+func (h *Host) Do(f func()) {
+	h.t.Helper()
+	if !<-h.start(f) {
+		runtime.Goexit() // as f did, which has said why
+	}
+}
+
+// Go runs f on this host, as Do does, but beside the test, which waits for it when it ends. What makes f return
+// is a t.Cleanup from after this call. F must not end the test: it may use t.Error, and not t.Fatal.
+func (h *Host) Go(f func()) {
+	var running sync.WaitGroup
+	running.Add(1)
+	h.t.Cleanup(running.Wait)
+	done := h.start(f)
+	go func() {
+		defer running.Done()
+		<-done
+	}()
+}
+
+// start runs f in a thread of its own and tells when it has ended, and whether it returned.
+func (h *Host) start(f func()) <-chan bool {
+	done := make(chan bool, 1)
+	go func() {
+		returned := false
+		defer func() { done <- returned }()
+		runtime.LockOSThread() // for ever, as in newHost
+		if err := unix.Setns(int(h.namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+			h.t.Errorf("enter the namespace of host %s: %v", h.Name, err)
+			return
+		}
+		f()
+		returned = true
+	}()
+	return done
+}
+
+// Run runs a program on this host and returns what it printed. The test ends when it fails.
+func (h *Host) Run(program string, args ...string) string {
+	h.t.Helper()
+	return h.RunWithInput("", program, args...)
+}
+
+// RunWithInput is Run for a program that reads its standard input.
+func (h *Host) RunWithInput(input, program string, args ...string) string {
+	h.t.Helper()
+	var out []byte
+	var err error
+	h.Do(func() {
+		cmd := exec.Command(program, args...)
+		cmd.Stdin = strings.NewReader(input)
+		out, err = cmd.CombinedOutput()
+	})
+	if err != nil {
+		h.t.Fatalf("on host %s: %s %s: %v\n%s", h.Name, program, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// Firewall loads a table of rules, in the language of nft(8), which skips the test where it is missing.
+func (h *Host) Firewall(rules string) {
+	h.t.Helper()
+	if _, err := exec.LookPath("nft"); err != nil {
+		h.t.Skip("there is no nft (nftables) to set up a firewall with")
+	}
+	h.RunWithInput(rules, "nft", "-f", "-")
+}
