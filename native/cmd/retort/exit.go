@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The exit codes.
@@ -47,11 +48,15 @@ func usagef(format string, args ...any) error {
 
 // exclusive returns an error when the flag was given and one of the others was, too.
 func exclusive(cmd *cobra.Command, flag string, others ...string) error {
-	if !cmd.Flags().Changed(flag) {
+	return exclusiveIn(cmd.Flags(), flag, others...)
+}
+
+func exclusiveIn(flags *pflag.FlagSet, flag string, others ...string) error {
+	if !flags.Changed(flag) {
 		return nil
 	}
 	for _, other := range others {
-		if cmd.Flags().Changed(other) {
+		if flags.Changed(other) {
 			return usagef("--%s and --%s exclude each other", flag, other)
 		}
 	}

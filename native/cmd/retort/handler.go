@@ -19,6 +19,7 @@ import (
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/reply/builtin"
 	"github.com/retort-udp/retort/core/vectors"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/engine"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/flagtype"
 	"github.com/retort-udp/retort/wasmhandler"
 	"github.com/retort-udp/retort/wasmhandler/abi"
@@ -39,9 +40,8 @@ type handlerFlags struct {
 	untested bool
 }
 
-func (f *handlerFlags) add(cmd *cobra.Command) {
+func (f *handlerFlags) add(flags *pflag.FlagSet) {
 	f.memory, f.cacheMax = wasmhandler.DefaultMemory, wasmhandler.DefaultCacheSize
-	flags := cmd.Flags()
 	flags.StringVar(&f.handler, "handler", "length",
 		"what answers: a file FILE.wasm, or `NAME`: "+strings.Join(builtin.Names(), ", "))
 	flags.StringVar(&f.config, "handler-config", "",
@@ -60,6 +60,10 @@ func (f *handlerFlags) add(cmd *cobra.Command) {
 		"built-in handler, by `NAME`, that answers while a .wasm handler is paused: it fails its own vectors")
 	flags.BoolVar(&f.untested, "no-self-test", false,
 		"do not run the vectors that lie beside a handler NAME.wasm as NAME.vectors.txt")
+}
+
+// completeHandlers lets a shell complete the names of handlers.
+func completeHandlers(cmd *cobra.Command) {
 	complete(cmd, "fallback", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return handlerNames(), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -79,23 +83,10 @@ func handlerNames() []string {
 	return names
 }
 
-// loadedHandler is a handler that is ready to serve.
-type loadedHandler struct {
-	core.Handler
-	module *wasmhandler.Module // nil: it is built in
-}
-
-func (h *loadedHandler) Close() error {
-	if h.module == nil {
-		return nil
-	}
-	return h.module.Close()
-}
-
 // load makes the handler and configures it.
 func (f *handlerFlags) load(
 	ctx context.Context, flags *pflag.FlagSet, stdin io.Reader, log *slog.Logger,
-) (*loadedHandler, error) {
+) (*engine.Handler, error) {
 	h, err := f.make(ctx, flags, log)
 	if err != nil {
 		return nil, err
@@ -116,7 +107,7 @@ func (f *handlerFlags) load(
 
 func (f *handlerFlags) make(
 	ctx context.Context, flags *pflag.FlagSet, log *slog.Logger,
-) (*loadedHandler, error) {
+) (*engine.Handler, error) {
 	if isModule(f.handler) {
 		return f.compile(ctx, log)
 	}
@@ -129,7 +120,7 @@ func (f *handlerFlags) make(
 	if err != nil {
 		return nil, fmt.Errorf("--handler: %w", err)
 	}
-	return &loadedHandler{Handler: h}, nil
+	return &engine.Handler{Name: f.handler, Handler: h}, nil
 }
 
 // moduleFlags are of no use to handlers that are built in.
@@ -145,7 +136,7 @@ func isModule(handler string) bool {
 	return !builtin && (strings.HasSuffix(handler, ".wasm") || strings.ContainsAny(handler, `/\`))
 }
 
-func (f *handlerFlags) compile(ctx context.Context, log *slog.Logger) (*loadedHandler, error) {
+func (f *handlerFlags) compile(ctx context.Context, log *slog.Logger) (*engine.Handler, error) {
 	wasm, err := readFile(f.handler, wasmhandler.MaxModule)
 	if err != nil {
 		return nil, fmt.Errorf("--handler: %w", err)
@@ -175,7 +166,7 @@ func (f *handlerFlags) compile(ctx context.Context, log *slog.Logger) (*loadedHa
 	if err != nil {
 		return nil, err
 	}
-	return &loadedHandler{Handler: m, module: m}, nil
+	return engine.ModuleHandler(f.handler, wasm, m), nil
 }
 
 // vectors returns those that lie beside the module; nil if there are none, or they are not asked for.

@@ -3,7 +3,6 @@ package main
 import (
 	"net/netip"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/retort-udp/retort/core"
@@ -52,12 +51,12 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 		"print the rules that say who is answered, how much and how often, and end")
 }
 
-// get returns the policy for a server that listens with conns.
-func (f *policyFlags) get(cmd *cobra.Command, conns []core.Conn) (*guard.Policy, error) {
+// get returns the policy that flags, which f was added to, make for a server that listens with conns.
+func (f *policyFlags) get(flags *pflag.FlagSet, conns []core.Conn) (*guard.Policy, error) {
 	// To the Policy zero is its default; who writes a zero means something else.
 	for _, name := range []string{"rate", "prefix4", "prefix6", "fault-cost", "max-amplification",
 		"low-port-exchanges", "client-port-exchanges", "client-ports"} {
-		if cmd.Flags().Lookup(name).Value.String() == "0" {
+		if flags.Lookup(name).Value.String() == "0" {
 			return nil, usagef("--%s 0: it must be 1 or more", name)
 		}
 	}

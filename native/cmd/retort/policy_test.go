@@ -19,7 +19,7 @@ func policyOf(t *testing.T, args ...string) guard.Policy {
 	if err := cmd.ParseFlags(args); err != nil {
 		t.Fatal(err)
 	}
-	p, err := f.get(cmd, nil)
+	p, err := f.get(cmd.Flags(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

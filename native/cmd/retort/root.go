@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/retort-udp/retort/native/cmd/retort/internal/flagtype"
 )
@@ -70,9 +71,11 @@ func complete(cmd *cobra.Command, flag string, with cobra.CompletionFunc) {
 }
 
 // addPort adds the flag -p.
-func addPort(cmd *cobra.Command, p *flagtype.Port) {
+func addPort(cmd *cobra.Command, p *flagtype.Port) { addPortTo(cmd.Flags(), p) }
+
+func addPortTo(flags *pflag.FlagSet, p *flagtype.Port) {
 	*p = flagtype.NewPort(defaultPort)
-	cmd.Flags().VarP(p, "port", "p", "UDP port; the last one given wins")
+	flags.VarP(p, "port", "p", "UDP port; the last one given wins")
 }
 
 // knownCommand refuses what is left over when no command was found.

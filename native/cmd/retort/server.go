@@ -1,22 +1,19 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
-	"math"
-	"math/rand/v2"
-	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
-	"github.com/retort-udp/retort/core/server"
-	"github.com/retort-udp/retort/native"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/engine"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/flagtype"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/listing"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/lossy"
@@ -41,23 +38,31 @@ const (
 	reportEvery = 10 * time.Second
 )
 
-// serverFlags say what a server does.
+// serverFlags say what a server does. Without a configuration file there is one listener.
 type serverFlags struct {
-	handlerFlags
-	policyFlags
-	port        flagtype.Port
-	listenOnly  bool
-	quiet       bool
-	strict      bool
-	drop        flagtype.Share
+	processFlags
+	listenerFlags
+}
+
+// processFlags say what all listeners of a server share.
+type processFlags struct {
 	printBuffer flagtype.Size
-	readBuffer  flagtype.Size
-	writeBuffer flagtype.Size
-	workers     int
-	busyPoll    time.Duration
-	gso         flagtype.Choice
-	drain       time.Duration
 	logFormat   flagtype.Choice
+}
+
+func (f *processFlags) add(flags *pflag.FlagSet) {
+	f.printBuffer = printBuffer
+	f.logFormat = flagtype.Choice{Value: "text", Words: []string{"text", "json"}}
+	flags.Var(&f.logFormat, "log-format", "form of the diagnostics on standard error")
+	flags.Var(&f.printBuffer, "print-buffer", "how much text may wait to be printed")
+}
+
+// check refuses what cannot be.
+func (f *processFlags) check() error {
+	if f.printBuffer > maxPrintBuffer {
+		return usagef("--print-buffer %v is more than %v", f.printBuffer, flagtype.Size(maxPrintBuffer))
+	}
+	return nil
 }
 
 func newServer() *cobra.Command {
@@ -88,206 +93,144 @@ SIGINT and SIGTERM let the server answer what has arrived, and end it; a second 
 
 		RunE: action(func(cmd *cobra.Command, hosts []string) error { return f.run(cmd, hosts) }),
 	}
-	f.printBuffer = printBuffer
-	f.gso = flagtype.Choice{Value: "off", Words: []string{"off", "auto", "on"}}
-	f.logFormat = flagtype.Choice{Value: "text", Words: []string{"text", "json"}}
-
 	flags := cmd.Flags()
 	flags.SortFlags = false // the order is that of importance
-	addPort(cmd, &f.port)
-	f.handlerFlags.add(cmd)
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not print datagrams")
-	flags.BoolVar(&f.listenOnly, "listen-only", false,
-		"print datagrams, those to broadcast addresses too, and answer none")
-	flags.Var(&f.drop, "drop", "ignore this share of the datagrams on purpose, and print that")
-	flags.BoolVar(&f.strict, "strict-listing", false,
-		"end, with exit code 1, when a datagram is not ASCII, as the teaching listing does")
-	flags.IntVar(&f.workers, "workers", 0, "`SOCKETS` of each address, with a worker each; 0: one a processor on Linux, one elsewhere")
-	flags.DurationVar(&f.busyPoll, "busy-poll", 0, "how `LONG` to look for datagrams before sleeping; costs a processor (Linux)")
-	flags.Var(&f.gso, "gso", "have the kernel cut and join datagrams, which some kernels do wrong; auto: on loopback (Linux)")
-	flags.DurationVar(&f.drain, "drain", server.DefaultDrain, "how `LONG` to go on answering when told to end")
-	flags.Var(&f.logFormat, "log-format", "form of the diagnostics on standard error")
-	flags.Var(&f.printBuffer, "print-buffer", "how much text may wait to be printed")
-	flags.Var(&f.readBuffer, "read-buffer",
-		"what the kernel keeps of arriving datagrams for each socket; 0: its default")
-	flags.Var(&f.writeBuffer, "write-buffer",
-		"what the kernel keeps of leaving replies for each socket; 0: its default")
-	f.policyFlags.add(flags)
+	f.listenerFlags.add(flags)
+	f.processFlags.add(flags)
+	completeHandlers(cmd)
 	complete(cmd, "log-format", cobra.FixedCompletions(f.logFormat.Words, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
+// service is a server that is about to answer.
+type service struct {
+	log     *slog.Logger
+	engine  *engine.Engine
+	printer *transcript.Printer     // not nil once the first listener starts
+	buffer  int                     // bytes of text that may wait for it, for each worker
+	die     context.CancelCauseFunc // ends the server with an error
+}
+
 // run does everything that can fail before the first line is printed and the first datagram answered.
 func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
-	if err := f.check(cmd); err != nil {
-		return err
-	}
-	addrs, err := f.addresses(hosts)
-	if err != nil {
+	f.hosts = hosts
+	if err := errors.Join(f.listenerFlags.check(), f.processFlags.check()); err != nil {
 		return err
 	}
 	stderr := lossy.New(cmd.ErrOrStderr(), logBuffer) // starts with the server: what fails before says so itself
 	defer closeWithin(lastWords, stderr.Close)
 	log := newLog(stderr, f.logFormat.Value)
 
-	if f.listenOnly {
-		f.handler = "drop"
-	}
-	handler, err := f.load(cmd.Context(), cmd.Flags(), cmd.InOrStdin(), log)
+	ctx, die := context.WithCancelCause(cmd.Context())
+	defer die(nil)
+	s := &service{log: log, engine: engine.New(log), die: die}
+	defer closeInto(&err, s.engine)
+	opened, err := f.open(ctx, cmd.InOrStdin(), s)
 	if err != nil {
 		if cmd.Context().Err() != nil {
 			return nil // told to end before it began
 		}
 		return err
 	}
-	defer closeInto(&err, handler)
-
-	conns, err := native.ListenAll(addrs, native.Options{
-		ReadBuffer:  asInt(f.readBuffer),
-		WriteBuffer: asInt(f.writeBuffer),
-		Workers:     f.workers,
-		BusyPoll:    f.busyPoll,
-		GSO:         gsoSettings[f.gso.Value],
-	})
-	if err != nil {
-		return err
-	}
-	for _, c := range conns {
-		defer closeInto(&err, c)
-	}
-	if f.listenOnly {
-		f.policy.AnswerGroup = true // it answers nobody, and prints what was sent to everybody
-	}
-	policy, err := f.policyFlags.get(cmd, conns)
-	if err != nil {
-		return err
-	}
 	if f.explain {
-		return explain(cmd.OutOrStdout(), policy, conns)
+		return explain(cmd.OutOrStdout(), opened)
 	}
 	stderr.Start()
-	s := &server.Server{
-		Guard: policy,
-		Log:   log,
-		Drain: cmp.Or(f.drain, -1), // to the Server zero is its default, and less is no time at all
-	}
-	return f.serve(cmd.Context(), s, handler, conns, cmd.OutOrStdout())
+	s.buffer = int(f.printBuffer) / max(workers(opened), 1)
+	return s.serve(ctx, opened, cmd.OutOrStdout())
 }
 
-// check refuses flags that contradict each other, and those that would do nothing.
-func (f *serverFlags) check(cmd *cobra.Command) error {
-	if cmd.Flags().Changed("seed") && f.drop == 0 && !isModule(f.handler) {
-		return usagef("--seed is for .wasm handlers and --drop: there is nothing random here")
-	}
-	if f.printBuffer > maxPrintBuffer {
-		return usagef("--print-buffer %v is more than %v", f.printBuffer, flagtype.Size(maxPrintBuffer))
-	}
-	return errors.Join(
-		exclusive(cmd, "handler", "listen-only"),
-		exclusive(cmd, "no-cache", "cache-dir", "cache-size"),
-	)
-}
-
-// gsoSettings are the words of --gso.
-var gsoSettings = map[string]native.GSO{"off": native.GSOOff, "auto": native.GSOAuto, "on": native.GSOOn}
-
-// addresses returns where to listen.
-func (f *serverFlags) addresses(hosts []string) (addrs []string, err error) {
-	if len(hosts) == 0 {
-		hosts = []string{loopback}
-	}
-	for _, host := range hosts {
-		addr, err := address(host, f.port)
-		if err != nil {
-			return nil, err
-		}
-		addrs = append(addrs, addr)
-	}
-	return addrs, nil
-}
-
-// explain prints what the guard of a server that listens with conns would go by.
-func explain(out io.Writer, policy *guard.Policy, conns []core.Conn) error {
-	var listening []netip.AddrPort
-	for _, c := range conns {
-		listening = append(listening, c.LocalAddr())
-	}
-	g, err := guard.New(policy, listening...)
+// open makes the handlers and opens the sockets.
+func (f *serverFlags) open(ctx context.Context, stdin io.Reader, s *service) ([]*engine.Listener, error) {
+	h, err := f.loadHandler(ctx, stdin, s.log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return g.Explain(out)
+	spec, err := f.spec(s.engine.NewSlot(h.Name, h))
+	if err != nil {
+		return nil, err
+	}
+	spec.AroundHandler = func(h core.Handler) core.Handler { return f.decorate(h, s) }
+	return s.engine.Open(spec)
+}
+
+// explain prints what the guards of listeners would go by.
+func explain(out io.Writer, listeners []*engine.Listener) error {
+	for _, l := range listeners {
+		if l.Name() != "" {
+			if _, err := fmt.Fprintf(out, "Listener %s:\n", l.Name()); err != nil {
+				return err
+			}
+		}
+		g, err := guard.New(l.Policy(), l.Addresses()...)
+		if err != nil {
+			return err
+		}
+		if err := g.Explain(out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serve answers until ctx ends, or until a datagram that the teaching listing would die of.
-func (f *serverFlags) serve(
-	ctx context.Context, s *server.Server, handler *loadedHandler, conns []core.Conn, stdout io.Writer,
-) error {
-	printer := transcript.Start(stdout, listeningAt(conns))
+func (s *service) serve(ctx context.Context, listeners []*engine.Listener, stdout io.Writer) error {
+	s.printer = transcript.Start(stdout, listeningAt(listeners))
 	reports, stopReports := context.WithCancel(context.Background())
 	defer stopReports()
-	go printer.Report(reports, s.Log, reportEvery)
+	go s.printer.Report(reports, s.log, reportEvery)
 
-	ctx, die := context.WithCancelCause(ctx)
-	defer die(nil)
-	s.Handler = f.decorate(handler.Handler, printer, len(conns), die)
-	err := s.Serve(ctx, conns...)
+	s.engine.Start(listeners...)
+	err := s.engine.Run(ctx)
 	if cause := context.Cause(ctx); err == nil && errors.Is(cause, listing.ErrNotASCII) {
 		err = cause
 	}
-	closeWithin(lastWords, printer.Close)
-	counted := summary(s.Stats(), printer.Stats())
-	if handler.module != nil {
-		counted = append(counted, guestSummary(handler.module.Stats()))
-	}
-	s.Log.LogAttrs(context.Background(), slog.LevelInfo, "the server has ended", counted...)
+	closeWithin(lastWords, s.printer.Close)
+	s.sumUp()
 	return err
 }
 
-// decorate puts around the handler what is asked for beside replying, if anything is.
-func (f *serverFlags) decorate(
-	h core.Handler, p *transcript.Printer, workers int, die context.CancelCauseFunc,
-) core.Handler {
-	if f.quiet && !f.strict && f.drop == 0 {
-		return h
+// sumUp logs what was counted. Where there are several listeners, each has a line of its own.
+func (s *service) sumUp() {
+	var counted []slog.Attr
+	printed := s.printer.Stats()
+	listeners := s.engine.Listeners()
+	if len(listeners) == 1 {
+		counted = listenerSummary(listeners[0], printed)
+	} else {
+		for _, l := range listeners {
+			s.ended(l)
+		}
+		counted = append(printSummary(printed).attrs(), slog.Int("listeners", len(listeners)))
 	}
-	around := &listing.Handler{
-		Next:   h,
-		Buffer: int(f.printBuffer) / workers,
-		Drop:   float64(f.drop),
-		Seed:   f.seed,
-	}
-	if f.seed == 0 {
-		around.Seed = rand.Uint64()
-	}
-	if !f.quiet {
-		around.Printer = p
-	}
-	if f.strict {
-		around.Strict = die
-	}
-	return around
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, "the server has ended", counted...)
 }
 
-// listeningAt returns the lines that say where the conns listen. Conns that share an address are one
-// listener.
-func listeningAt(conns []core.Conn) (lines []byte) {
-	said := make(map[netip.AddrPort]bool)
-	for _, c := range conns {
-		at := c.LocalAddr()
-		if said[at] {
-			continue
+// ended logs what a listener has counted.
+func (s *service) ended(l *engine.Listener) {
+	counted := append([]slog.Attr{slog.String("name", l.Name())}, listenerSummary(l, transcript.Stats{})...)
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, "a listener has ended", counted...)
+}
+
+// workers counts the workers of listeners.
+func workers(listeners []*engine.Listener) (n int) {
+	for _, l := range listeners {
+		n += len(l.Conns())
+	}
+	return n
+}
+
+// listeningAt returns the lines that say where listeners listen.
+func listeningAt(listeners []*engine.Listener) (lines []byte) {
+	for _, l := range listeners {
+		for _, at := range l.Addresses() {
+			lines = append(lines, "Listening at "...)
+			lines = pytext.AppendAddr(lines, at, pytext.Scope(at.Addr()))
+			lines = append(lines, '\n')
 		}
-		said[at] = true
-		lines = append(lines, "Listening at "...)
-		lines = pytext.AppendAddr(lines, at, pytext.Scope(at.Addr()))
-		lines = append(lines, '\n')
 	}
 	return lines
 }
-
-// asInt returns s as an int, or the largest that every system has.
-func asInt(s flagtype.Size) int { return int(min(s, math.MaxInt32)) }
 
 // newLog returns the logger of a server.
 func newLog(out io.Writer, format string) *slog.Logger {

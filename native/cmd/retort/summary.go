@@ -8,6 +8,7 @@ import (
 
 	"github.com/retort-udp/retort/core/guard"
 	"github.com/retort-udp/retort/core/server"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/engine"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/transcript"
 	"github.com/retort-udp/retort/wasmhandler"
 )
@@ -15,7 +16,7 @@ import (
 // summary lists what was counted, but for what is zero.
 func summary(s server.Stats, p transcript.Stats) []slog.Attr {
 	list := []slog.Attr{slog.Uint64("received", s.Received), slog.Uint64("replied", s.Replied)}
-	list = append(list, counts{
+	list = append(list, append(counts{
 		{"silent", s.Silent},
 		{"withheld", s.Withheld},
 		{"released", s.Released},
@@ -24,9 +25,7 @@ func summary(s server.Stats, p transcript.Stats) []slog.Attr {
 		{"faults", s.Faults},
 		{"panics", s.Panics},
 		{"oversize", s.Oversize},
-		{"not_ascii", p.NonASCII},
-		{"unprinted", p.Unprinted()},
-	}.attrs()...)
+	}, printSummary(p)...).attrs()...)
 
 	var refused, codes counts
 	for verdict, n := range s.Refused {
@@ -53,6 +52,16 @@ func summary(s server.Stats, p transcript.Stats) []slog.Attr {
 		slog.GroupAttrs("codes", codes.attrs()...),
 		slog.GroupAttrs("lost", lost.attrs()...),
 	)
+}
+
+// listenerSummary lists what a listener and its handler have counted.
+func listenerSummary(l *engine.Listener, p transcript.Stats) []slog.Attr {
+	return append(summary(l.Stats(), p), guestSummary(l.Slot().Stats()))
+}
+
+// printSummary lists what printing has counted.
+func printSummary(p transcript.Stats) counts {
+	return counts{{"not_ascii", p.NonASCII}, {"unprinted", p.Unprinted()}}
 }
 
 // guestSummary lists what a .wasm handler has counted, but for what is zero.

@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/server"
+	"github.com/retort-udp/retort/native"
+)
+
+// Spec says what a listener is. Every field but Slot, and one of Addresses and Conns, has a good zero value.
+type Spec struct {
+	// Name is how logs, metrics and errors call the listener. No two listeners of an Engine share one.
+	Name string
+
+	// Addresses are where it listens, each as native.Listen takes it, with Socket's options.
+	Addresses []string
+	Socket    native.Options
+
+	// Conns are what it serves in the place of Addresses: sockets that were inherited, say. They are the
+	// listener's, which closes them.
+	Conns []core.Conn
+
+	// Policy says whom it answers, for the Conns that it has; nil is the safe default. The Engine adds the
+	// ports of its other listeners to the ServicePorts, for a forged datagram could make two of them answer
+	// each other.
+	Policy func([]core.Conn) (*guard.Policy, error)
+
+	// Slot has the handler.
+	Slot *Slot
+
+	// Drain is how long the listener goes on answering when it is told to end; 0 is not at all.
+	Drain time.Duration
+
+	// AroundHandler, when it is not nil, returns what is to answer in the place of the handler: a handler that
+	// decorates it. It is called once, by Start. The handler is a core.PerWorker and a core.Unwrapper, and so
+	// must be what decorates it.
+	AroundHandler func(core.Handler) core.Handler
+
+	// AroundConn, when it is not nil, returns what is served in the place of each Conn. It is called by Start.
+	AroundConn func(core.Conn) core.Conn
+}
+
+// prefix is what errors about the listener begin with.
+func (s *Spec) prefix() string {
+	if s.Name == "" {
+		return ""
+	}
+	return fmt.Sprintf("listener %q: ", s.Name)
+}
+
+// Listener answers the datagrams of its sockets with what is in its slot.
+type Listener struct {
+	spec    Spec
+	conns   []core.Conn
+	policy  *guard.Policy
+	server  server.Server
+	started bool // guarded by the Engine's mu
+
+	quit context.CancelFunc
+	done chan struct{} // closed when serving has ended; nil: it never began
+	err  error         // then: why, if it was not told to
+}
+
+// open binds the sockets.
+func open(s Spec) (*Listener, error) {
+	if s.Slot == nil {
+		return nil, errors.New("it has no slot")
+	}
+	conns := s.Conns
+	if len(conns) == 0 {
+		var err error
+		if conns, err = native.ListenAll(s.Addresses, s.Socket); err != nil {
+			return nil, err
+		}
+	}
+	return &Listener{spec: s, conns: conns}, nil
+}
+
+// prepare makes the policy. All are the listeners that the Engine will have.
+func (l *Listener) prepare(all []*Listener) error {
+	policy := l.spec.Policy
+	if policy == nil {
+		policy = safePolicy
+	}
+	p, err := policy(l.conns)
+	if err != nil {
+		return err
+	}
+	own := *p
+	own.ServicePorts = slices.Clone(own.ServicePorts)
+	for _, other := range all {
+		if other == l {
+			continue
+		}
+		for _, a := range other.Addresses() {
+			if !slices.Contains(own.ServicePorts, a.Port()) {
+				own.ServicePorts = append(own.ServicePorts, a.Port())
+			}
+		}
+	}
+	l.policy = &own
+	return own.Validate(l.Addresses()...)
+}
+
+// safePolicy is the zero policy; a listener on a wildcard address knows the addresses of this host.
+func safePolicy(conns []core.Conn) (*guard.Policy, error) {
+	p := new(guard.Policy)
+	if !slices.ContainsFunc(conns, func(c core.Conn) bool { return c.LocalAddr().Addr().IsUnspecified() }) {
+		return p, nil
+	}
+	var err error
+	p.Local, err = native.LocalAddrs()
+	return p, err
+}
+
+// start begins to serve. It is called with the Engine's mu held.
+func (l *Listener) start(log *slog.Logger, fail func(error)) {
+	if l.started {
+		return
+	}
+	l.started = true
+	if log != nil && l.spec.Name != "" {
+		log = log.With("name", l.spec.Name)
+	}
+	l.server.Guard, l.server.Log = l.policy, log
+	l.server.Drain = cmp.Or(l.spec.Drain, -1) // to the Server zero is its default, and less is no time at all
+	l.server.Handler = l.spec.Slot.handler()
+	if l.spec.AroundHandler != nil {
+		l.server.Handler = l.spec.AroundHandler(l.server.Handler)
+	}
+	served := slices.Clone(l.conns)
+	if l.spec.AroundConn != nil {
+		for i, c := range served {
+			served[i] = l.spec.AroundConn(c)
+		}
+	}
+	ctx, quit := context.WithCancel(context.Background())
+	l.quit, l.done = quit, make(chan struct{})
+	go func() {
+		defer close(l.done)
+		if l.err = l.server.Serve(ctx, served...); l.err != nil {
+			fail(l.err)
+		}
+	}()
+}
+
+// tell begins the listener's end, wait waits for it.
+func (l *Listener) tell() {
+	if l.quit != nil {
+		l.quit()
+	}
+}
+
+func (l *Listener) wait() error {
+	if l.done == nil {
+		return nil
+	}
+	<-l.done
+	return l.err
+}
+
+func (l *Listener) close() error {
+	var all error
+	for _, c := range l.conns {
+		all = errors.Join(all, c.Close())
+	}
+	return all
+}
+
+// Name returns the name of the Spec.
+func (l *Listener) Name() string { return l.spec.Name }
+
+// Spec returns what the listener was made from.
+func (l *Listener) Spec() Spec { return l.spec }
+
+// Slot returns what has the handler.
+func (l *Listener) Slot() *Slot { return l.spec.Slot }
+
+// Policy returns the policy in force. It must not be changed.
+func (l *Listener) Policy() *guard.Policy { return l.policy }
+
+// Conns returns the sockets, without what is around them: one for each worker.
+func (l *Listener) Conns() []core.Conn { return slices.Clone(l.conns) }
+
+// Addresses returns where the listener listens, with the real ports, each address once.
+func (l *Listener) Addresses() (list []netip.AddrPort) {
+	for _, c := range l.conns {
+		if at := c.LocalAddr(); !slices.Contains(list, at) {
+			list = append(list, at)
+		}
+	}
+	return list
+}
+
+// Stats returns what was counted until now, also of a listener that has ended.
+func (l *Listener) Stats() server.Stats { return l.server.Stats() }
