@@ -11,6 +11,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/guard/guardtest"
 	"github.com/retort-udp/retort/core/reply/builtin"
 	"github.com/retort-udp/retort/core/server"
 )
@@ -76,10 +77,10 @@ func TestBuiltInHandlersFitTheBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, size := range []int{0, 1, 100, 65_000} {
-			w := newWorld(1, path{})
-			us, them := w.listen("192.0.2.1:1060"), netip.MustParseAddrPort("192.0.2.7:40000")
-			w.send(them, us.addr, make([]byte, size))
-			s := w.run(t, &server.Server{Handler: h})[0]
+			n := guardtest.New(1, guardtest.Path{})
+			n.Listen(public)
+			n.Send(netip.MustParseAddrPort("192.0.2.7:40000"), public, make([]byte, size))
+			s := n.Run(t, &server.Server{Handler: h})[0]
 			fits := tt.fits || size > 0
 			if fits != (s.Replied == 1) || fits == (s.Refused[guard.Amplification] == 1) || s.Oversize != 0 {
 				t.Errorf("%.20s, a request of %d bytes: replied %d, refused %d, oversize %d",
@@ -91,7 +92,7 @@ func TestBuiltInHandlersFitTheBudget(t *testing.T) {
 
 // tap counts what goes through a Conn, peer by peer, in bytes on the wire.
 type tap struct {
-	*host
+	core.Conn
 	t    testing.TB
 	most float64
 	in   map[netip.Addr]int
@@ -99,7 +100,7 @@ type tap struct {
 }
 
 func (c *tap) Receive(b *core.Batch) error {
-	if err := c.host.Receive(b); err != nil {
+	if err := c.Conn.Receive(b); err != nil {
 		return err
 	}
 	for _, m := range b.Messages {
@@ -116,7 +117,7 @@ func (c *tap) Send(b *core.Batch) error {
 			c.t.Errorf("%d bytes went to %v, which had sent %d: the most is %v", got, addr, c.in[addr], most)
 		}
 	}
-	return c.host.Send(b)
+	return c.Conn.Send(b)
 }
 
 // FuzzBudget sends any sequence of datagrams from a few peers, at any time, to a handler that answers as much
@@ -133,8 +134,11 @@ func FuzzBudget(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, factor uint16) {
 		most := 1 + float64(factor)/100
-		w := newWorld(1, path{})
-		c := &tap{host: w.listen("[::]:1060"), t: t, most: most, in: make(map[netip.Addr]int), out: make(map[netip.Addr]int)}
+		n := guardtest.New(1, guardtest.Path{})
+		us := n.Listen(netip.MustParseAddrPort("[::]:1060")).LocalAddr()
+		n.Wrap = func(c core.Conn) core.Conn {
+			return &tap{Conn: c, t: t, most: most, in: make(map[netip.Addr]int), out: make(map[netip.Addr]int)}
+		}
 		at := time.Duration(0)
 		for ; len(data) >= 4; data = data[4:] {
 			at += time.Duration(data[3]) * time.Millisecond
@@ -142,16 +146,12 @@ func FuzzBudget(f *testing.F) {
 			if data[0]&8 != 0 && len(payload) > 0 {
 				payload[0] = '!'
 			}
-			w.push(event{at: at, from: peers[data[0]%4], to: c.addr, data: payload})
+			n.Deliver(at, peers[data[0]%4], us, payload)
 		}
-		w.hosts[0].turn <- struct{}{}
-		s := &server.Server{Handler: greedy, Guard: &guard.Policy{
+		s := n.Run(t, &server.Server{Handler: greedy, Guard: &guard.Policy{
 			MaxAmplification: most, LowPortExchanges: 2, ClientPortExchanges: 3, RateLimit: guard.Off, Seed: 1,
-		}}
-		if err := s.Serve(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
-		if s := s.Stats(); s.Received != s.Replied+s.Refused[guard.Loop]+s.Refused[guard.Amplification]+s.Oversize+s.Refused[guard.Returned] {
+		}})[0]
+		if s.Received != s.Replied+s.Refused[guard.Loop]+s.Refused[guard.Amplification]+s.Oversize+s.Refused[guard.Returned] {
 			t.Errorf("not every datagram is accounted for: %+v", s)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/guard/guardtest"
 )
 
 // crowd returns datagrams from so many peers, each in a prefix of its own, off loopback or on it.
@@ -94,7 +95,7 @@ func TestDatagramsAllocateNothing(t *testing.T) {
 	} {
 		d := &core.Datagram{Data: make([]byte, 100), From: netip.MustParseAddrPort(from), To: netip.MustParseAddrPort("[2001:db8::2]:1060")}
 		reply := make([]byte, 200)
-		now := epoch
+		now := guardtest.Epoch
 		if n := testing.AllocsPerRun(2000, func() {
 			now = now.Add(time.Millisecond)
 			w.Begin(now)

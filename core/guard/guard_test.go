@@ -7,6 +7,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/guard/guardtest"
 )
 
 var silent = core.HandlerFunc(func([]byte, *core.Datagram) ([]byte, error) { return nil, nil })
@@ -203,7 +204,7 @@ func TestSuspiciousPorts(t *testing.T) {
 		d := &core.Datagram{From: netip.AddrPortFrom(public.Addr().Next(), port), To: public}
 		lived := 0
 		for {
-			w.Begin(epoch.Add(time.Duration(lived) * time.Millisecond))
+			w.Begin(guardtest.Epoch.Add(time.Duration(lived) * time.Millisecond))
 			w.Admit(d, false)
 			if !w.Replied(nil, []byte("reply")) {
 				break

@@ -1,0 +1,335 @@
+package guard_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/guard/guardtest"
+)
+
+// conversation drives a guard.Worker by hand, one datagram a batch unless the time stands still.
+type conversation struct {
+	t        *testing.T
+	w        *guard.Worker
+	now      time.Duration
+	from, to netip.AddrPort
+}
+
+func converse(t *testing.T, p *guard.Policy, from string) *conversation {
+	to := netip.MustParseAddrPort("127.0.0.1:1060")
+	return &conversation{t, newWorker(t, p, silent, to.String()), 0, netip.MustParseAddrPort(from), to}
+}
+
+// wait lets time go by: the next datagram is in another batch.
+func (c *conversation) wait(d time.Duration) *conversation {
+	c.w.End()
+	c.now += d
+	c.w.Begin(guardtest.Epoch.Add(c.now))
+	return c
+}
+
+// ask sends a request that is answered with reply, and expects that many replies to leave for it; -1 that it
+// is refused as returned.
+func (c *conversation) ask(request, reply string, want int) {
+	c.t.Helper()
+	got := 0
+	d := &core.Datagram{Data: []byte(request), From: c.from, To: c.to}
+	switch _, v := c.w.Admit(d, false); v {
+	case guard.Admit:
+		if c.w.Release() != nil {
+			got++
+		}
+		if c.w.Replied(d.Data, []byte(reply)) {
+			got++
+		}
+	case guard.Returned:
+		got = -1
+	default:
+		c.t.Errorf("%q at %v: %v", request, c.now, v)
+	}
+	if got != want {
+		c.t.Errorf("%q at %v: %d replies, want %d", request, c.now, got, want)
+	}
+}
+
+const soon = time.Millisecond
+
+// alternate has n exchanges, one outstanding at a time.
+func (c *conversation) alternate(n int) {
+	c.t.Helper()
+	for i := range n {
+		c.wait(soon).ask(fmt.Sprint(i), "reply", 1)
+	}
+}
+
+// limited is a Policy with a limit of ten exchanges on low ports.
+var limited = &guard.Policy{LowPortExchanges: 10, Seed: 1}
+
+func TestWithheldReply(t *testing.T) {
+	const from = "127.0.0.1:2000"
+	for _, tt := range []struct {
+		name string
+		goes func(c *conversation)
+		want guard.Counts
+	}{
+		{"the peer goes on", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(soon).ask("c", "d", 2)
+			c.alternate(9) // the count began anew
+		}, guard.Counts{Withheld: 1, Released: 1}},
+		{"the peer goes on in the same batch", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.ask("c", "d", 2)
+		}, guard.Counts{Withheld: 1, Released: 1}},
+		{"the peer asks again soon", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(40*time.Millisecond).ask("a", "b", 2)
+		}, guard.Counts{Withheld: 1, Released: 1}},
+		{"the peer asks again late", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(time.Second).ask("a", "b", 1)
+			c.alternate(9)
+			c.wait(soon).ask("c", "d", 0)
+		}, guard.Counts{Withheld: 2, Lost: 1}},
+		{"another peer's reply is lost before", func(c *conversation) {
+			other := netip.MustParseAddrPort("127.0.0.1:2001")
+			mine := c.from
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0) // for 54 ms
+			c.from = other
+			c.alternate(10)
+			c.wait(30*time.Millisecond).ask("a", "b", 0) // for 170 ms
+			c.from = mine
+			c.wait(20*time.Millisecond).ask("c", "d", 1) // 60 ms later
+			c.from = other
+			c.wait(500*time.Millisecond).ask("c", "d", 1)
+		}, guard.Counts{Withheld: 2, Lost: 2}},
+		{"the peer says nothing more", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(5 * time.Second)
+		}, guard.Counts{Withheld: 1, Lost: 1}},
+		{"the clock goes backwards", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(-time.Hour).ask("c", "d", 1)
+			c.alternate(9)
+		}, guard.Counts{Withheld: 1, Lost: 1}},
+		{"the clock goes backwards, and the peer says nothing more", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(-time.Hour)
+		}, guard.Counts{Withheld: 1, Lost: 1}},
+		{"two in one batch begin anew", func(c *conversation) {
+			for range 5 {
+				c.alternate(9)
+				c.ask("and", "another", 1)
+			}
+		}, guard.Counts{}},
+		{"a pause begins anew", func(c *conversation) {
+			for range 5 {
+				c.alternate(9)
+				c.wait(3 * time.Second)
+			}
+		}, guard.Counts{}},
+		{"silence begins anew", func(c *conversation) {
+			d := &core.Datagram{From: c.from, To: c.to}
+			for range 5 {
+				c.alternate(9)
+				c.wait(soon).w.Admit(d, false) // and there is no reply to it
+			}
+		}, guard.Counts{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := converse(t, limited, from)
+			tt.goes(c)
+			got := c.w.Counts
+			got.LostFrom = netip.AddrPort{}
+			if got != tt.want {
+				t.Errorf("%+v, want %+v", got, tt.want)
+			}
+			if from := c.w.Counts.LostFrom; tt.want.Lost > 0 && from != c.from {
+				t.Errorf("lost from %v", from)
+			}
+			c.w.Close()
+			if n := c.w.Counts; n.Withheld != n.Released+n.Lost {
+				t.Errorf("at the end %+v", n)
+			}
+		})
+	}
+}
+
+// What is released is what was withheld.
+func TestReleasedReplyIsWhole(t *testing.T) {
+	for _, size := range []int{0, 1, 1499, 1500, 1501, core.MaxPayload6} {
+		c := converse(t, limited, "127.0.0.1:2000")
+		c.alternate(10)
+		reply := bytes.Repeat([]byte{'x'}, size)
+		c.wait(soon).ask("a", string(reply), 0)
+		d := &core.Datagram{From: c.from, To: c.to}
+		c.wait(soon).w.Admit(d, false)
+		if got := c.w.Release(); got == nil || !bytes.Equal(got, reply) {
+			t.Errorf("of %d bytes %d were released (none: %v)", size, len(got), got == nil)
+		}
+	}
+}
+
+// There is room for 64 replies, two of which may be long. Of more peers that come to their limits at a time each
+// goes on until there is room: who has other requests on their way loses nothing, however many there are.
+func TestStoreOfWithheldReplies(t *testing.T) {
+	for _, tt := range []struct{ peers, size int }{{100, 10}, {1000, 10}, {30, 1501}, {2, core.MaxPayload4}} {
+		const limit, rounds = 400, 3000
+		w := newWorker(t, &guard.Policy{LowPortExchanges: limit, Seed: 1}, silent, "127.0.0.1:1060")
+		to := netip.MustParseAddrPort("127.0.0.1:1060")
+		reply := make([]byte, tt.size)
+		sent := make([]int, tt.peers)
+		for round := range rounds {
+			w.Begin(guardtest.Epoch.Add(time.Duration(round) * soon))
+			for i := range tt.peers {
+				d := &core.Datagram{Data: []byte("x"), From: netip.AddrPortFrom(to.Addr(), uint16(2000+i)), To: to}
+				binary.BigEndian.PutUint64(reply, uint64(round)<<32|uint64(i))
+				if _, v := w.Admit(d, false); v != guard.Admit {
+					t.Fatal(v)
+				}
+				if got := w.Release(); got != nil {
+					sent[i]++
+					if n := binary.BigEndian.Uint64(got); n != uint64(round-1)<<32|uint64(i) || len(got) != tt.size {
+						t.Errorf("peer %d gets %x, %d bytes", i, n, len(got))
+					}
+				}
+				if w.Replied(d.Data, reply) {
+					sent[i]++
+				}
+			}
+			w.End()
+		}
+		waiting := w.Counts.Withheld - w.Counts.Released - w.Counts.Lost
+		t.Logf("%d peers, replies of %d bytes: %+v", tt.peers, tt.size, w.Counts)
+		if n := w.Counts; n.Lost != 0 || n.Withheld < uint64(tt.peers*rounds/limit/2) {
+			t.Errorf("%d peers, replies of %d bytes: %+v", tt.peers, tt.size, n)
+		}
+		total := 0
+		for _, n := range sent {
+			total += n
+		}
+		if total != tt.peers*rounds-int(waiting) {
+			t.Errorf("%d peers, replies of %d bytes: %d sent, want all but %d", tt.peers, tt.size, total, waiting)
+		}
+	}
+}
+
+// Without room for its reply a loop lives for a sixteenth longer, and no more.
+func TestLoopsEndWithoutRoom(t *testing.T) {
+	const peers, limit, most = 1000, 400, 425
+	w := newWorker(t, &guard.Policy{LowPortExchanges: limit, Seed: 1}, silent, "127.0.0.1:1060")
+	to := netip.MustParseAddrPort("127.0.0.1:1060")
+	over := make([]bool, peers)
+	alive, round := peers, 0
+	for ; alive > 0 && round <= 2*most; round++ {
+		w.Begin(guardtest.Epoch.Add(time.Duration(round) * soon))
+		for i := range peers {
+			if over[i] {
+				continue
+			}
+			d := &core.Datagram{Data: []byte("x"), From: netip.AddrPortFrom(to.Addr(), uint16(2000+i)), To: to}
+			if _, v := w.Admit(d, false); v != guard.Admit {
+				t.Fatal(v)
+			}
+			if !w.Replied(d.Data, []byte("reply")) {
+				over[i] = true
+				alive--
+			}
+		}
+	}
+	if round != most+1 || w.Counts.Withheld != peers || w.Counts.Lost == 0 || w.Counts.Released != 0 {
+		t.Errorf("the last of %d loops ended with datagram %d, want %d: %+v", peers, round, most+1, w.Counts)
+	}
+}
+
+// A peer whose reply is withheld keeps its place in the table, whoever else comes.
+func TestFloodDoesNotLoseWithheldReplies(t *testing.T) {
+	const held, newcomers = 62, 400_000
+	w := newWorker(t, &guard.Policy{LowPortExchanges: 1, RateLimit: guard.Off, Seed: 1}, silent, public.String())
+	ask := func(i int, port uint16) (released, sent bool) {
+		peer := netip.AddrPortFrom(netip.AddrFrom4([4]byte{20, byte(i >> 16), byte(i >> 8), byte(i)}), port)
+		d := &core.Datagram{Data: []byte("x"), From: peer, To: public}
+		if _, v := w.Admit(d, false); v != guard.Admit {
+			t.Fatal(v)
+		}
+		released = w.Release() != nil
+		return released, w.Replied(d.Data, []byte("reply"))
+	}
+	for round := range 3 { // a minute apart, so that everybody is forgotten
+		for batch := range 3 {
+			w.Begin(guardtest.Epoch.Add(time.Duration(round)*time.Minute + time.Duration(batch)*10*time.Millisecond))
+			if batch == 2 {
+				for i := range newcomers {
+					ask(held+i, 40000)
+				}
+			}
+			for i := range held {
+				if released, sent := ask(i, 2000); released != (batch == 2) || sent == (batch == 1) {
+					t.Errorf("round %d, batch %d, peer %d: released %v, sent %v", round, batch, i, released, sent)
+				}
+			}
+			w.End()
+		}
+	}
+	if n := w.Counts; n.Withheld != 3*held || n.Released != 3*held || n.Lost != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+func TestReturnedReply(t *testing.T) {
+	long := strings.Repeat("x", 100)
+	for _, tt := range []struct {
+		name string
+		goes func(c *conversation)
+	}{
+		{"our reply comes back", func(c *conversation) {
+			c.wait(soon).ask("a", "reply", 1)
+			c.wait(soon).ask("reply", "reply 2", -1)
+			c.wait(soon).ask("reply", "reply 2", 1) // he means it
+			c.wait(soon).ask("reply 2", "reply 3", -1)
+		}},
+		{"it was empty", func(c *conversation) {
+			c.wait(soon).ask("a", "", 1)
+			c.wait(soon).ask("", "", -1)
+			c.wait(soon).ask("", "", 1)
+			c.wait(soon).ask("", "", 1) // an echo
+		}},
+		{"it was long", func(c *conversation) {
+			c.wait(soon).ask("a", long, 1)
+			c.wait(soon).ask(long[1:], "b", 1)
+			c.wait(soon).ask(long, long+"c", 1)
+			c.wait(soon).ask(long+"c", "d", -1)
+		}},
+		{"it was an echo", func(c *conversation) {
+			for range 5 {
+				c.wait(soon).ask("a", "a", 1)
+			}
+		}},
+		{"another peer says it", func(c *conversation) {
+			c.wait(soon).ask("a", "reply", 1)
+			c.from = netip.MustParseAddrPort("127.0.0.1:2001")
+			c.wait(soon).ask("reply", "b", 1)
+		}},
+		{"it was on its way already", func(c *conversation) {
+			c.wait(soon).ask("a", "reply", 1)
+			c.ask("reply", "b", 1)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.goes(converse(t, nil, "127.0.0.1:2000")) })
+	}
+}
