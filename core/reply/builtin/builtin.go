@@ -10,6 +10,8 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/reply"
+	"github.com/retort-udp/retort/core/reply/dns"
+	"github.com/retort-udp/retort/core/reply/ntp"
 )
 
 // builtin is a handler that can be named. It takes a parameter, behind "=", when param says what that is.
@@ -30,11 +32,13 @@ func builtins() []builtin {
 		{name: "upper", make: plain(reply.Upper{})},
 		{name: "fixed", param: "TEXT", make: newFixed},
 		{name: "drop", make: plain(reply.Drop{})},
+		{name: "dns", make: func(string) (core.Handler, error) { return new(dns.Handler), nil }},
+		{name: "ntp", make: plain(new(ntp.Handler))},
 	}
 }
 
-// Named returns the built-in handler that spec names: "length", "echo", "time", "upper", "fixed=TEXT"
-// or "drop".
+// Named returns the built-in handler that spec names: "length", "echo", "time", "upper", "fixed=TEXT",
+// "drop" or "dns".
 func Named(spec string) (core.Handler, error) {
 	name, param, given := strings.Cut(spec, "=")
 	all := builtins()
