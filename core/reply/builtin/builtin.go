@@ -38,7 +38,7 @@ func builtins() []builtin {
 }
 
 // Named returns the built-in handler that spec names: "length", "echo", "time", "upper", "fixed=TEXT",
-// "drop" or "dns".
+// "drop", or the name of a protocol, such as "dns".
 func Named(spec string) (core.Handler, error) {
 	name, param, given := strings.Cut(spec, "=")
 	all := builtins()

@@ -1,0 +1,353 @@
+package dns
+
+import (
+	"net/netip"
+	"strconv"
+)
+
+// maxTTL is 2^31-1 seconds (RFC 2181, section 8).
+const maxTTL = 1<<31 - 1
+
+// name reads a name, which is in the origin unless it ends in a dot (RFC 1035, section 5.1).
+func (p *parser) name(t token) (*name, error) {
+	p.line = t.line
+	wrong := func(why string) (*name, error) {
+		return nil, p.fail("the name " + strconv.Quote(t.text) + " " + why)
+	}
+	relative := func() (*name, error) {
+		return wrong("is relative, and there is no $ORIGIN above it: begin with a line such as $ORIGIN example.com.")
+	}
+	switch {
+	case t.text == "":
+		return wrong("is empty")
+	case t.text == "@" && !t.quoted:
+		if p.origin == nil {
+			return relative()
+		}
+		return p.origin, nil
+	case t.text == ".":
+		return p.db.intern("\x00"), nil
+	}
+	wire, absolute, why := packName(t.text)
+	if why != "" {
+		return wrong(why)
+	}
+	if absolute {
+		return p.db.intern(string(append(wire, 0))), nil
+	}
+	if p.origin == nil {
+		return relative()
+	}
+	for n := p.origin; n.parent != nil; n = n.parent {
+		wire = append(wire, n.label...)
+	}
+	if len(wire) >= maxName {
+		return wrong("is too long: with its $ORIGIN it takes more than 255 bytes")
+	}
+	return p.db.intern(string(append(wire, 0))), nil
+}
+
+// packName returns the labels of a name on the wire, without the root's, and whether that ends the name. What is
+// wrong with it is in words, or "".
+func packName(text string) (wire []byte, absolute bool, wrong string) {
+	length := 0 // where the label's length byte is
+	wire = []byte{0}
+	for text != "" {
+		c, escaped, rest, ok := unescape(text)
+		text = rest
+		switch {
+		case !ok:
+			return nil, false, `has a broken escape: it is \DDD, of three digits up to 255, or \X`
+		case c >= 0x80 && !escaped:
+			return nil, false, `has letters other than ASCII's: names have their xn-- form (RFC 5890), or \DDD`
+		case c == '.' && !escaped:
+			if len(wire)-length == 1 {
+				return nil, false, "has an empty label"
+			}
+			if absolute = text == ""; absolute {
+				break
+			}
+			length = len(wire)
+			wire = append(wire, 0)
+		case len(wire)-length > maxLabel:
+			return nil, false, "has a label of more than 63 bytes"
+		default:
+			wire = append(wire, c)
+			wire[length]++
+		}
+		if len(wire) >= maxName {
+			return nil, false, "is too long: it takes more than 255 bytes"
+		}
+	}
+	return wire, absolute, ""
+}
+
+// time reads seconds, or numbers with units as in 1h30m.
+func (p *parser) time() (uint32, error) {
+	t, err := p.take("a time")
+	if err != nil {
+		return 0, err
+	}
+	seconds, ok := parseTime(t.text)
+	if !ok {
+		return 0, p.fail(strconv.Quote(t.text) + " is no time of at most 2147483647 seconds, such as 3600 or 1h30m")
+	}
+	return seconds, nil
+}
+
+func parseTime(text string) (seconds uint32, ok bool) {
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return uint32(n), n <= maxTTL
+	}
+	var total uint64
+	for text != "" {
+		digits := 0
+		for digits < len(text) && isDigit(text[digits]) {
+			digits++
+		}
+		n, err := strconv.ParseUint(text[:digits], 10, 32)
+		if err != nil || digits == len(text) {
+			return 0, false
+		}
+		switch text[digits] | 0x20 {
+		case 's':
+			total += n
+		case 'm':
+			total += n * 60
+		case 'h':
+			total += n * 60 * 60
+		case 'd':
+			total += n * 24 * 60 * 60
+		case 'w':
+			total += n * 7 * 24 * 60 * 60
+		default:
+			return 0, false
+		}
+		if total > maxTTL {
+			return 0, false
+		}
+		text = text[digits+1:]
+		ok = true
+	}
+	return uint32(total), ok
+}
+
+// data reads what stands behind the type of a record.
+func (p *parser) data() (record, error) {
+	d := dataReader{parser: p}
+	var err error
+	if p.form.fields == "" || len(p.tokens) > 0 && p.tokens[0].text == `\#` {
+		err = d.generic()
+	}
+	for i := 0; err == nil && i < len(p.form.fields); i++ {
+		err = d.field(p.form.fields[i])
+	}
+	if err == nil {
+		err = p.end()
+	}
+	if err != nil {
+		return record{}, err
+	}
+	if d.named == 0 {
+		return record{head: string(d.bytes)}, nil
+	}
+	return record{head: string(d.bytes[:d.split]), names: d.names, tail: string(d.bytes[d.split:])}, nil
+}
+
+// dataReader reads the fields of one record.
+type dataReader struct {
+	*parser
+	bytes []byte
+	split int // where the names stand between the bytes
+	names [2]*name
+	named int
+}
+
+// field reads a field, by the letter for its kind.
+func (d *dataReader) field(kind byte) error {
+	switch kind {
+	case 'B':
+		return d.number("a number up to 255", 1)
+	case 'W':
+		return d.number("a number up to 65535", 2)
+	case 'L':
+		return d.number("a number up to 4294967295", 4)
+	case 'T': // a time, of 32 bits
+		seconds, err := d.time()
+		d.put(uint64(seconds), 4)
+		return err
+	case '4':
+		return d.address("an IPv4 address", netip.Addr.Is4)
+	case '6':
+		return d.address("an IPv6 address", netip.Addr.Is6)
+	case 'n':
+		return d.domain()
+	case 's':
+		return d.characters()
+	case 'S': // one or more of them
+		err := d.characters()
+		for err == nil && len(d.tokens) > 0 {
+			err = d.characters()
+		}
+		return err
+	case 't':
+		return d.tag()
+	case 'r': // bytes up to the end of the record
+		b, err := d.text("a text")
+		d.bytes = append(d.bytes, b...)
+		return err
+	case 'x': // bytes in hex up to the end of the record
+		return d.hex("the bytes in hex")
+	}
+	panic("dns: a form has a field of an unknown kind")
+}
+
+// put appends a number, big end first.
+func (d *dataReader) put(n uint64, bytes int) {
+	for ; bytes > 0; bytes-- {
+		d.bytes = append(d.bytes, byte(n>>(8*(bytes-1))))
+	}
+}
+
+func (d *dataReader) number(what string, bytes int) error {
+	t, err := d.take(what)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseUint(t.text, 10, 8*bytes)
+	if err != nil {
+		return d.fail(strconv.Quote(t.text) + " is not " + what)
+	}
+	d.put(n, bytes)
+	return nil
+}
+
+func (d *dataReader) address(what string, is func(netip.Addr) bool) error {
+	t, err := d.take(what)
+	if err != nil {
+		return err
+	}
+	a, err := netip.ParseAddr(t.text)
+	if err != nil || !is(a) || a.Zone() != "" {
+		return d.fail(strconv.Quote(t.text) + " is not " + what)
+	}
+	d.bytes = append(d.bytes, a.AsSlice()...)
+	return nil
+}
+
+func (d *dataReader) domain() error {
+	t, err := d.take("a name")
+	if err != nil {
+		return err
+	}
+	n, err := d.name(t)
+	if err != nil {
+		return err
+	}
+	d.split = len(d.bytes)
+	d.names[d.named] = n
+	d.named++
+	return nil
+}
+
+// text reads a word or a string, and resolves its escapes.
+func (d *dataReader) text(what string) ([]byte, error) {
+	t, err := d.take(what)
+	if err != nil {
+		return nil, err
+	}
+	var b []byte
+	for rest := t.text; rest != ""; {
+		c, _, after, ok := unescape(rest)
+		if !ok {
+			return nil, d.fail(strconv.Quote(t.text) + ` has a broken escape: it is \DDD, of three digits up to 255, or \X`)
+		}
+		b, rest = append(b, c), after
+	}
+	return b, nil
+}
+
+// characters reads a character-string: a byte for the length, and that many bytes (RFC 1035, section 3.3).
+func (d *dataReader) characters() error {
+	b, err := d.text("a string")
+	switch {
+	case err != nil:
+		return err
+	case len(b) > 255:
+		return d.fail("a string has " + strconv.Itoa(len(b)) + " bytes, and 255 are the most: cut it into several")
+	}
+	d.bytes = append(append(d.bytes, byte(len(b))), b...)
+	return nil
+}
+
+// tag reads the name of a property (RFC 8659, section 4.1).
+func (d *dataReader) tag() error {
+	t, err := d.take("a tag")
+	if err != nil {
+		return err
+	}
+	for _, c := range []byte(t.text) {
+		if letter := c | 0x20; !isDigit(c) && (letter < 'a' || letter > 'z') {
+			return d.fail("the tag " + strconv.Quote(t.text) + " has other than ASCII letters and digits")
+		}
+	}
+	if t.text == "" || len(t.text) > 255 {
+		return d.fail("a tag has " + strconv.Itoa(len(t.text)) + " letters, and not 1 to 255")
+	}
+	d.bytes = append(append(d.bytes, byte(len(t.text))), t.text...)
+	return nil
+}
+
+// hex reads bytes in hex, which may be cut into words.
+func (d *dataReader) hex(what string) error {
+	for first := true; first || len(d.tokens) > 0; first = false {
+		t, err := d.take(what)
+		if err != nil {
+			return err
+		}
+		for rest := t.text; rest != "" || t.text == ""; rest = rest[2:] {
+			if len(rest) < 2 || !isHex(rest[0]) || !isHex(rest[1]) {
+				return d.fail(strconv.Quote(t.text) + " is not bytes in hex, two digits for each")
+			}
+			d.bytes = append(d.bytes, nibble(rest[0])<<4|nibble(rest[1]))
+		}
+	}
+	return nil
+}
+
+func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
+
+func nibble(c byte) byte {
+	if isDigit(c) {
+		return c - '0'
+	}
+	return c | 0x20 - 'a' + 10
+}
+
+// generic reads data in the form that fits every type (RFC 3597, section 5).
+func (d *dataReader) generic() error {
+	if d.form.fields != "" {
+		return d.fail("the type " + d.form.name + " has a form of its own, and is not read in that of RFC 3597")
+	}
+	t, err := d.take(`\#`)
+	if err != nil {
+		return err
+	}
+	if t.text != `\#` || t.quoted {
+		return d.fail("the type " + d.form.name + ` has no form of its own: its data begin with \#, the length and hex`)
+	}
+	if err := d.number("a length", 2); err != nil {
+		return err
+	}
+	length := int(word(d.bytes))
+	d.bytes = d.bytes[:0]
+	if length > 0 {
+		if err := d.hex("the bytes in hex"); err != nil {
+			return err
+		}
+	}
+	if len(d.bytes) != length {
+		return d.fail("there are " + strconv.Itoa(len(d.bytes)) + " bytes, and the length says " + strconv.Itoa(length))
+	}
+	return nil
+}
