@@ -1,6 +1,54 @@
 package main
 
-import "github.com/magefile/mage/sh"
+import (
+	"fmt"
+	"time"
 
-// Bench runs every benchmark.
-func Bench() error { return sh.RunV("go", "test", "-run", "^$", "-bench", ".", "-benchmem", "./...") }
+	"github.com/magefile/mage/mg"
+	"github.com/magefile/mage/sh"
+)
+
+// compare is the program that measures servers; "go run" it with -help for all of its flags.
+const compare = "./native/cmd/retort/internal/compare"
+
+// Bench holds the ways to measure.
+type Bench mg.Namespace
+
+// Compare measures Retort beside other servers, in about ten minutes, and prints the ratios. Settings: as in
+// -servers='^(Retort|C, recvmmsg)$' -workloads=256 -rounds=21 -duration=200ms -by=cpu -other=build/retort.
+func (Bench) Compare(servers, workloads *string, rounds *int, duration *time.Duration, by, other *string) error {
+	args := []string{"run", compare}
+	args = appendFlag(args, "servers", servers)
+	args = appendFlag(args, "workloads", workloads)
+	args = appendFlag(args, "rounds", rounds)
+	args = appendFlag(args, "duration", duration)
+	args = appendFlag(args, "by", by)
+	args = appendFlag(args, "other", other)
+	return sh.RunV("go", args...)
+}
+
+// Instructions counts the instructions that each server executes outside the kernel for a reply; that needs
+// valgrind. Settings: as in -servers='^Retort'.
+func (Bench) Instructions(servers *string) error {
+	return sh.RunV("go", appendFlag([]string{"run", compare, "-by", "instructions"}, "servers", servers)...)
+}
+
+// Micro runs the benchmarks of every layer. Settings: as in -packages=./core/guard -run=Datagram.
+func (Bench) Micro(packages, run *string) error {
+	pattern, where := ".", "./..."
+	if run != nil {
+		pattern = *run
+	}
+	if packages != nil {
+		where = *packages
+	}
+	return sh.RunV("go", "test", "-run", "^$", "-bench", pattern, "-benchmem", where)
+}
+
+// appendFlag appends a flag with its value, if it has one.
+func appendFlag[T any](args []string, name string, value *T) []string {
+	if value == nil {
+		return args
+	}
+	return append(args, fmt.Sprintf("-%s=%v", name, *value))
+}

@@ -10,9 +10,12 @@ import (
 
 // The tools that are no part of the product are run at a pinned version, so that they need no place in
 // its go.mod.
-const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
+const (
+	staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
+	actionlint  = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
+)
 
-// Lint checks formatting, vet, staticcheck and the module file.
+// Lint checks formatting, vet, staticcheck, the module file, and the workflows.
 func Lint() error {
 	unformatted, err := sh.Output("gofmt", "-l", ".")
 	if err != nil {
@@ -25,13 +28,20 @@ func Lint() error {
 		{"vet", "./..."},
 		{"mod", "tidy", "-diff"},
 		{"run", staticcheck, "./..."},
+		{"run", actionlint},
 	} {
 		if err := sh.RunV("go", args...); err != nil {
 			return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 		}
 	}
+	if err := vetPeers(); err != nil {
+		return err
+	}
 	return vetGuests()
 }
+
+// vetPeers vets the servers in Go to compare with, which are a module of their own.
+func vetPeers() error { return sh.RunV("go", "-C", "testdata/peers/go", "vet", "./...") }
 
 // vetGuests vets the guests in Go, which ./... does not see.
 func vetGuests() error {

@@ -8,8 +8,8 @@ import (
 	"github.com/magefile/mage/sh"
 )
 
-// Aliases lets "mage test" mean what one expects.
-var Aliases = map[string]any{"test": Test.All}
+// Aliases lets "mage test" and "mage bench" mean what one expects.
+var Aliases = map[string]any{"test": Test.All, "bench": Bench.Compare}
 
 // Build builds the command into bin.
 func Build() error {

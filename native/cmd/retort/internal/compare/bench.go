@@ -19,6 +19,7 @@ import (
 type bench struct {
 	root   string // of the source tree
 	dir    string // for what is built
+	other  string // a build of the command to measure beside that of this tree; "": none
 	buffer int    // what every server asks of the kernel for its socket, in bytes
 	stderr io.Writer
 	built  *retort // nil until it is

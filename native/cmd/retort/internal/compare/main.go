@@ -9,7 +9,8 @@
 //
 // Where other programs want the processors, too, replies a second say more about those than about servers. The
 // processor time that a server takes for a reply says much the same then as on a quiet machine, within a few
-// percent: -by cpu compares that.
+// percent: -by cpu compares that. The instructions that a server executes outside the kernel for a reply do not
+// depend on the machine's mood at all: -by instructions has valgrind count them.
 //
 // It lives beside the load generator, which it drives, below the command, because that is where the rule on
 // imports lets both be; and as a program of its own, because nobody who installs Retort needs it.
@@ -39,6 +40,8 @@ func main() {
 const (
 	bySpeed = "speed" // replies a second, or how soon a reply comes
 	byCPU   = "cpu"   // processor time of the server for a reply
+
+	byInstructions = "instructions" // instructions of the server for a reply, outside the kernel
 )
 
 // options are the flags.
@@ -46,11 +49,11 @@ type options struct {
 	rounds    int
 	duration  time.Duration
 	warmup    time.Duration
-	quick     bool
 	seed      uint64
 	by        string
-	only      regexpFlag
+	servers   regexpFlag
 	workloads regexpFlag
+	other     string
 	json      string
 }
 
@@ -73,25 +76,22 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&o.rounds, "rounds", 21, "how often to measure each server")
-	flags.DurationVar(&o.duration, "duration", 300*time.Millisecond, "how long to measure each time")
-	flags.DurationVar(&o.warmup, "warmup", 100*time.Millisecond, "how long to load a server before that")
-	flags.BoolVar(&o.quick, "quick", false, "one short round, which shows that everything starts and answers")
+	flags.DurationVar(&o.duration, "duration", 200*time.Millisecond, "how long to measure each time")
+	flags.DurationVar(&o.warmup, "warmup", 50*time.Millisecond, "how long to load a server before that")
 	flags.Uint64Var(&o.seed, "seed", 1, "what the order of servers follows from")
-	flags.StringVar(&o.by, "by", bySpeed, "compare by `speed`, or by the cpu time of a reply (Linux)")
-	flags.Var(&o.only, "only", "compare only servers whose names match this `regexp`")
+	flags.StringVar(&o.by, "by", bySpeed, "compare by `speed`, or by the cpu time (Linux) or the instructions of a reply")
+	flags.Var(&o.servers, "servers", "compare only servers whose names match this `regexp`")
 	flags.Var(&o.workloads, "workloads", "use only workloads whose names match this `regexp`")
+	flags.StringVar(&o.other, "other", "", "measure another build of the retort command, this `file`, too")
 	flags.StringVar(&o.json, "json", "", "write each single measurement to this `file`, one a line")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.quick {
-		o.rounds, o.duration, o.warmup = 1, 50*time.Millisecond, 0
-	}
 	switch {
 	case flags.NArg() > 0:
 		err = fmt.Errorf("there is nothing to do with %q", flags.Args())
-	case o.by != bySpeed && o.by != byCPU:
-		err = fmt.Errorf("nothing is compared by %q: there are %s and %s", o.by, bySpeed, byCPU)
+	case o.by != bySpeed && o.by != byCPU && o.by != byInstructions:
+		err = fmt.Errorf("nothing is compared by %q: there are %s, %s and %s", o.by, bySpeed, byCPU, byInstructions)
 	case o.by == byCPU && runtime.GOOS != "linux":
 		err = errors.New("only Linux tells the processor time of a server")
 	case o.rounds < 1 || o.duration <= 0 || o.warmup < 0:
@@ -114,9 +114,13 @@ func compare(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	servers, err := b.build(ctx, o.only)
+	b.other = o.other
+	servers, err := b.build(ctx, o.servers)
 	if err != nil {
 		return err
+	}
+	if o.by == byInstructions {
+		return b.countInstructions(ctx, stdout, servers)
 	}
 	if err := b.pin(ctx); err != nil {
 		return err
@@ -135,12 +139,10 @@ func compare(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 			return err
 		}
 	}
-	if o.quick {
-		_, err = fmt.Fprintf(stdout, "%d servers start and answer under %d workloads\n",
-			len(servers), len(workloads(o.workloads)))
+	if err := writeTable(stdout, b.describe(ctx), o, results); err != nil {
 		return err
 	}
-	return writeTable(stdout, b.describe(ctx), o, results)
+	return writeGoals(stdout, o, results)
 }
 
 // regexpFlag is a regular expression that matches everything unless one is given.

@@ -39,15 +39,20 @@ func (w logWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Every server that can be had here builds, starts, and answers what it should, alone and under each load.
-func TestServers(t *testing.T) {
-	needGo(t)
-	root, err := output(t.Context(), "", "go", "list", "-m", "-f", "{{.Dir}}")
+// testBench is not pinned: that would bind this process for good.
+func testBench(t *testing.T) *bench {
+	t.Helper()
+	b, err := newBench(t.Context(), t.TempDir(), logWriter{t})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not pinned: that would bind this process for good.
-	b := &bench{root: root, dir: t.TempDir(), buffer: bufferSize(), stderr: logWriter{t}}
+	return b
+}
+
+// Every server that can be had here builds, starts, and answers what it should, alone and under each load.
+func TestServers(t *testing.T) {
+	needGo(t)
+	b := testBench(t)
 	all, err := recipes(b)
 	if err != nil {
 		t.Fatal(err)
@@ -114,21 +119,11 @@ func wantEmpty(t *testing.T, temp string) {
 	}
 }
 
-func TestQuick(t *testing.T) {
-	temp := t.TempDir()
-	cmd := command(t, temp, "-quick", "-only", "^Go, (net|a goroutine each)$", "-workloads", "256 outstanding|one")
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "2 servers start and answer under 2 workloads\n") {
-		t.Errorf("%v:\n%s", err, out)
-	}
-	wantEmpty(t, temp)
-}
-
 func TestComparison(t *testing.T) {
 	temp := t.TempDir()
 	raw := filepath.Join(temp, "raw.json")
 	cmd := command(t, temp, "-rounds", "6", "-duration", "20ms", "-warmup", "5ms", "-json", raw,
-		"-only", "^Go, (net|a goroutine each)$", "-workloads", "^256 outstanding$")
+		"-servers", "^Go, (net|a goroutine each)$", "-workloads", "^256 outstanding$")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -154,7 +149,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{[]string{"-help"}, 0, "-rounds"},
 		{[]string{"-rounds", "0"}, 2, "nothing to measure"},
-		{[]string{"-only", "("}, 2, "-only"},
+		{[]string{"-servers", "("}, 2, "-servers"},
 		{[]string{"more"}, 2, "nothing to do"},
 		{[]string{"-by", "luck"}, 2, `by "luck"`},
 		{[]string{"-nonsense"}, 2, "-nonsense"},
@@ -194,7 +189,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stderr := &hook{at: "round 2 of", then: cancel}
-	args := []string{"-rounds", "1000000", "-duration", "1ms", "-warmup", "0", "-only", "^Go, net$"}
+	args := []string{"-rounds", "1000000", "-duration", "1ms", "-warmup", "0", "-servers", "^Go, net$"}
 	var stdout strings.Builder
 	code := run(ctx, args, &stdout, stderr)
 	if code != 1 || stdout.Len() > 0 || !strings.Contains(stderr.text.String(), "compare: context canceled") {

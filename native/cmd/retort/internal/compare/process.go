@@ -21,7 +21,7 @@ import (
 type process struct {
 	addr   netip.AddrPort
 	cmd    *exec.Cmd
-	stderr bytes.Buffer
+	stderr bytes.Buffer // complete when it has been stopped
 }
 
 // startTime bounds how long a server takes to say where it listens; compiling a guest may take a while.

@@ -14,7 +14,7 @@ import (
 // Even when the comparison is killed outright its servers do not outlive it.
 func TestServersDieWithIt(t *testing.T) {
 	temp := t.TempDir()
-	cmd := command(t, temp, "-rounds", "1000000", "-only", "^Go, net$", "-workloads", "^256 outstanding$")
+	cmd := command(t, temp, "-rounds", "1000000", "-servers", "^Go, net$", "-workloads", "^256 outstanding$")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

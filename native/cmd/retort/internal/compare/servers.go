@@ -3,6 +3,7 @@ package main
 // The servers that are compared, and how each is built.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,13 +52,20 @@ func recipes(b *bench) ([]recipe, error) {
 		{"Retort, GRO and GSO", ordinary, serve("length", "--gso", "on")},
 		{"Retort, spinning", ordinary, serve("length", "--busy-poll", "100us")},
 	}
+	if b.other != "" {
+		list = append(list, recipe{"Retort, other build", ordinary, serveOther})
+	}
 	guests, err := filepath.Glob(filepath.Join(b.root, "testdata", "handlers", "length-*"))
 	if err != nil {
 		return nil, err
 	}
 	for _, dir := range guests {
-		language := strings.TrimPrefix(filepath.Base(dir), "length-")
+		language := languageOf(dir)
 		list = append(list, recipe{"Retort, guest in " + language, ordinary, serveGuest(dir)})
+		if language == "C" { // the others differ from it in what they compute, not in how they are reached
+			name := "Retort, GRO and GSO, guest in " + language
+			list = append(list, recipe{name, ordinary, serveGuest(dir, "--gso", "on")})
+		}
 	}
 	return append(list,
 		recipe{"C, recvfrom", ordinary, compileC("recvfrom.c")},
@@ -147,7 +155,7 @@ func compileC(source string, args ...string) func(context.Context, *bench) ([]st
 func compileGo(name string) func(context.Context, *bench) ([]string, error) {
 	return func(ctx context.Context, b *bench) ([]string, error) {
 		if name == "batches" {
-			if _, err := output(ctx, b.peers("go"), "go", "mod", "download"); err != nil {
+			if _, err := output(ctx, b.peers("go"), "go", "mod", "download", "golang.org/x/net"); err != nil {
 				return nil, missing{"golang.org/x/net, which cannot be downloaded"}
 			}
 		}
@@ -193,6 +201,12 @@ func (b *bench) retort(ctx context.Context) (*retort, error) {
 	return r, nil
 }
 
+// serveOther is another build of Retort, such as that of the last commit.
+func serveOther(_ context.Context, b *bench) ([]string, error) {
+	size := strconv.Itoa(b.buffer)
+	return []string{b.other, "server", "-p", "0", "--quiet", "--read-buffer", size, "--write-buffer", size}, nil
+}
+
 // parseHelp returns the flags in a help text:
 //
 //	-q, --quiet             do not print datagrams
@@ -234,12 +248,19 @@ func serve(handler string, flag ...string) func(context.Context, *bench) ([]stri
 	}
 }
 
-// serveGuest is Retort with a sample guest. One in Go may have to be built first.
-func serveGuest(dir string) func(context.Context, *bench) ([]string, error) {
+// languageOf names the language of the guest in a directory, which is called length-LANGUAGE.
+func languageOf(dir string) string {
+	names := map[string]string{"c": "C", "go": "Go", "wat": "WAT", "rust": "Rust", "assemblyscript": "AssemblyScript"}
+	language := strings.TrimPrefix(filepath.Base(dir), "length-")
+	return cmp.Or(names[language], language)
+}
+
+// serveGuest is Retort with a sample guest, and with a flag. A guest in Go may have to be built first.
+func serveGuest(dir string, flag ...string) func(context.Context, *bench) ([]string, error) {
 	return func(ctx context.Context, b *bench) ([]string, error) {
 		module := filepath.Join(dir, "length.wasm")
 		if _, err := os.Stat(module); err == nil {
-			return serve(module)(ctx, b)
+			return serve(module, flag...)(ctx, b)
 		}
 		source := filepath.Join(dir, "length.go")
 		if _, err := os.Stat(source); err != nil {
@@ -251,6 +272,6 @@ func serveGuest(dir string) func(context.Context, *bench) ([]string, error) {
 		if _, err := outputEnv(ctx, env, b.root, "go", args...); err != nil {
 			return nil, err
 		}
-		return serve(module)(ctx, b)
+		return serve(module, flag...)(ctx, b)
 	}
 }

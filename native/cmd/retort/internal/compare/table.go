@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -35,23 +34,19 @@ func writeTable(out io.Writer, machine string, o options, results []result) erro
 	}
 	fmt.Fprintf(&text, `%d rounds of %v, after %v of warm-up; requests of %d bytes. All figures are medians over the rounds.
 × is how many times %s, round by round, with a 95%% confidence interval.
-CPU is the processor time that the server took for a reply. Idle is how much of its time the load generator had
-nothing to do but wait: near 0%% it is the generator, and not the server, that is measured.
+CPU is the processor time that the server took for a reply, and busy its share of a processor: far below 100%%
+it is the load generator, and not the server, that is measured.
 `, o.rounds, o.duration, o.warmup, requestSize, compared)
 	used := slices.DeleteFunc(slices.Clone(references), func(r reference) bool { return r.in(results) == nil })
 	text.WriteString("\n| server | replies/s, or p50 and p99 |")
 	for _, r := range used {
 		fmt.Fprintf(&text, " %s |", r.heading)
 	}
-	text.WriteString(" CPU | lost | idle |\n| --- | ---: |" + strings.Repeat(" ---: |", len(used)+3) + "\n")
+	text.WriteString(" CPU | busy | lost |\n| --- | ---: |" + strings.Repeat(" ---: |", len(used)+3) + "\n")
 	for part := range parts(results) {
 		fmt.Fprintf(&text, "| *%s* |%s\n", part[0].workload.title, strings.Repeat(" |", len(used)+4))
 		for _, r := range part {
 			writeRow(&text, r, part, used, o.by)
-		}
-		if name, rate := ceiling(part); name != "" {
-			fmt.Fprintf(&text, "| *the load generator alone, estimated with %s* | *%s* |%s\n",
-				name, thousands(rate), strings.Repeat(" |", len(used)+3))
 		}
 	}
 	_, err := out.Write(text.Bytes())
@@ -65,19 +60,6 @@ func (ref reference) in(part []result) *result {
 		return nil
 	}
 	return &part[i]
-}
-
-// ceiling estimates how many requests a second the load generator could have answered, if servers took no
-// time: what it did with the fastest of them, had it never been idle. It returns "" where that is not what is
-// measured.
-func ceiling(part []result) (fastest string, rate float64) {
-	if part[0].workload.latency {
-		return "", 0
-	}
-	best := slices.MaxFunc(part, func(a, b result) int {
-		return cmp.Compare(a.median(rateOf), b.median(rateOf))
-	})
-	return best.server.name, best.median(func(m measurement) float64 { return m.Rate / max(1-m.Idle, 0.01) })
 }
 
 func rateOf(m measurement) float64 { return m.Rate }
@@ -106,15 +88,14 @@ func writeRow(text *bytes.Buffer, r result, part []result, used []reference, by 
 			text.WriteString(" 1 |")
 			continue
 		}
-		fmt.Fprintf(text, " %s |", ratio(r, *other, by))
+		fmt.Fprintf(text, " %v |", ratio(r, *other, by))
 	}
 	var lost, sent float64
 	for _, m := range r.rounds {
 		lost += float64(m.Lost)
 		sent += float64(m.Sent)
 	}
-	idle := r.median(func(m measurement) float64 { return m.Idle })
-	fmt.Fprintf(text, " %s | %s | %.0f%% |\n", r.cpu(), percent(lost/sent), 100*idle)
+	fmt.Fprintf(text, " %s | %s | %s |\n", r.cpu(), r.busy(), percent(lost/sent))
 }
 
 // figure is what a server does by itself.
@@ -136,14 +117,27 @@ func (r *result) cpu() string {
 	return fmt.Sprintf("%.2f µs", ns/float64(time.Microsecond))
 }
 
+// busy is how much of a processor the server took.
+func (r *result) busy() string {
+	share := r.median(func(m measurement) float64 { return m.CPU.Seconds() * m.Rate })
+	if share == 0 {
+		return "?"
+	}
+	return fmt.Sprintf("%.0f%%", 100*share)
+}
+
 // ratio compares two servers round by round.
-func ratio(r, with result, by string) string {
+func ratio(r, with result, by string) estimate {
 	value := func(m measurement) float64 { return r.workload.value(m, by) }
 	list, others := r.each(value), with.each(value)
 	for i := range list {
 		list[i] /= others[i]
 	}
-	e := estimateMedian(list)
+	return estimateMedian(list)
+}
+
+// String returns the median, and the interval if there is one.
+func (e estimate) String() string {
 	if e.coverage == 0 {
 		return fmt.Sprintf("%.2f", e.median)
 	}

@@ -18,7 +18,7 @@ func made(w workload, s server, cpu time.Duration, lost uint64, rates ...float64
 	for _, rate := range rates {
 		r.rounds = append(r.rounds, measurement{
 			Report: &load.Report{
-				Rate: rate, Idle: 0.25, Counts: load.Counts{Sent: 10_000, Lost: lost},
+				Rate: rate, Counts: load.Counts{Sent: 10_000, Lost: lost},
 				Latency: load.Latency{P50: time.Duration(1e9 / rate), P99: time.Duration(2e9 / rate)},
 			},
 			CPU: cpu,
@@ -47,17 +47,16 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := text.String()
-	const want = `| server | replies/s, or p50 and p99 | × C recvmmsg | × Python | CPU | lost | idle |
+	const want = `| server | replies/s, or p50 and p99 | × C recvmmsg | × Python | CPU | busy | lost |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 | *Many* | | | | | | |
-| Retort | 605,000 | 0.55 [0.50, 0.55] | 2.20 [2.00, 2.20] | 1.50 µs | 0 | 25% |
-| C | 1,100,000 | 1 | 4.00 [4.00, 4.00] | 2.00 µs | 0.01% | 25% |
-| Python | 275,000 | 0.25 [0.25, 0.25] | 1 | ? | 200.00% | 25% |
-| *the load generator alone, estimated with C* | *1,466,667* | | | | | |
+| Retort | 605,000 | 0.55 [0.50, 0.55] | 2.20 [2.00, 2.20] | 1.50 µs | 91% | 0 |
+| C | 1,100,000 | 1 | 4.00 [4.00, 4.00] | 2.00 µs | 220% | 0.01% |
+| Python | 275,000 | 0.25 [0.25, 0.25] | 1 | ? | ? | 200.00% |
 | *One* | | | | | | |
-| Retort | 10.0 µs, 20.0 µs | 0.50 | 2.00 | 1.50 µs | 0 | 25% |
-| C | 5.0 µs, 10.0 µs | 1 | 4.00 | 2.00 µs | 0 | 25% |
-| Python | 20.0 µs, 40.0 µs | 0.25 | 1 | ? | 0 | 25% |
+| Retort | 10.0 µs, 20.0 µs | 0.50 | 2.00 | 1.50 µs | 15% | 0 |
+| C | 5.0 µs, 10.0 µs | 1 | 4.00 | 2.00 µs | 40% | 0 |
+| Python | 20.0 µs, 40.0 µs | 0.25 | 1 | ? | ? | 0 |
 `
 	const begins = "A machine.\n\n6 rounds of 1s, after 1ms of warm-up; requests of 32 bytes."
 	if !strings.HasPrefix(got, begins) || !strings.HasSuffix(got, "\n\n"+want) {
