@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/magefile/mage/mg"
+	"github.com/magefile/mage/sh"
+)
+
+// Release holds what makes archives and packages.
+type Release mg.Namespace
+
+// goreleaser runs goreleaser at the version that .github/tools pins.
+func goreleaser(args ...string) error {
+	return sh.RunV("go", append([]string{"tool", "-modfile=.github/tools/goreleaser.mod", "goreleaser"}, args...)...)
+}
+
+// Check says whether the release's configuration is right.
+func (Release) Check() error { return goreleaser("check") }
+
+// Snapshot makes everything that a release has from this tree, in dist, without the network.
+func (Release) Snapshot() error {
+	return goreleaser("release", "--snapshot", "--clean", "--skip="+skipped())
+}
+
+// Draft makes a draft of a release on GitHub from the tag that is checked out.
+func (Release) Draft() error { return goreleaser("release", "--clean", "--skip="+skipped()) }
+
+// skipped are the parts of a release whose tools are not there, each said aloud.
+func skipped() string {
+	skip := []string{"sign"}
+	if os.Getenv("COSIGN_PRIVATE_KEY") != "" {
+		skip = nil
+	} else {
+		fmt.Println("skipped: signing needs cosign and COSIGN_PRIVATE_KEY")
+	}
+	if _, err := exec.LookPath("syft"); err != nil {
+		fmt.Println("skipped: lists of what is inside (SBOM) need syft")
+		skip = append(skip, "sbom")
+	}
+	if os.Getenv("KO_DOCKER_REPO") == "" {
+		fmt.Println("skipped: images need KO_DOCKER_REPO to name a registry")
+		skip = append(skip, "ko")
+	}
+	return strings.Join(skip, ",")
+}
+
+// Pages writes what the packages carry beside the program: manual pages and completions, into bin/pages.
+func (Release) Pages() error {
+	pages := filepath.Join("bin", "pages")
+	completions := filepath.Join(pages, "completions")
+	if err := errors.Join(sh.Rm(pages), os.MkdirAll(completions, 0o755)); err != nil {
+		return err
+	}
+	retort := filepath.Join("bin", "retort-pages"+exeSuffix())
+	defer os.Remove(retort)
+	if err := sh.RunV("go", "build", "-o", retort, "./native/cmd/retort"); err != nil {
+		return err
+	}
+	if err := sh.RunV(retort, "man", filepath.Join(pages, "man")); err != nil {
+		return err
+	}
+	for shell, file := range map[string]string{
+		"bash": "retort.bash", "zsh": "_retort", "fish": "retort.fish", "powershell": "retort.ps1",
+	} {
+		script, err := exec.Command(retort, "completion", shell).Output()
+		if err != nil {
+			return fmt.Errorf("%s completion %s: %w", retort, shell, err)
+		}
+		if err := os.WriteFile(filepath.Join(completions, file), script, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func exeSuffix() string {
+	if runtime.GOOS == "windows" {
+		return ".exe"
+	}
+	return ""
+}
+
+// Repro builds a release twice, from two clones in two places, and compares the checksums.
+func (Release) Repro() error {
+	dir, err := os.MkdirTemp("", "retort-repro")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var sums [2][]byte
+	for i, name := range []string{"here", filepath.Join("another", "place")} {
+		clone := filepath.Join(dir, name)
+		if err := sh.Run("git", "clone", "-q", ".", clone); err != nil {
+			return err
+		}
+		cmd := exec.Command("go", "tool", "mage", "release:snapshot")
+		cmd.Dir, cmd.Stdout, cmd.Stderr = clone, os.Stdout, os.Stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("in %s: %w", clone, err)
+		}
+		if sums[i], err = os.ReadFile(filepath.Join(clone, "dist", "checksums.txt")); err != nil {
+			return err
+		}
+	}
+	if bytes.Equal(sums[0], sums[1]) {
+		fmt.Printf("%d artefacts, the same twice\n", bytes.Count(sums[0], []byte("\n")))
+		return nil
+	}
+	for _, line := range differing(sums[0], sums[1]) {
+		fmt.Println("differs:", line)
+	}
+	return errors.New("two builds of one commit differ")
+}
+
+// differing returns the lines of a that b does not have.
+func differing(a, b []byte) (lines []string) {
+	there := strings.Split(string(b), "\n")
+	scanner := bufio.NewScanner(bytes.NewReader(a))
+	for scanner.Scan() {
+		if !slices.Contains(there, scanner.Text()) {
+			lines = append(lines, scanner.Text())
+		}
+	}
+	return lines
+}

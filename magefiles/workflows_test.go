@@ -1,0 +1,129 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// workflow is the part of a GitHub workflow that these tests are about.
+type workflow struct {
+	Permissions map[string]string `yaml:"permissions"`
+	Jobs        map[string]struct {
+		RunsOn      string            `yaml:"runs-on"`
+		Timeout     int               `yaml:"timeout-minutes"`
+		Permissions map[string]string `yaml:"permissions"`
+		Strategy    struct {
+			FailFast *bool `yaml:"fail-fast"`
+			Matrix   struct {
+				OS []string `yaml:"os"`
+			} `yaml:"matrix"`
+		} `yaml:"strategy"`
+		Steps []struct {
+			Uses string            `yaml:"uses"`
+			Run  string            `yaml:"run"`
+			With map[string]string `yaml:"with"`
+		} `yaml:"steps"`
+	} `yaml:"jobs"`
+}
+
+func workflows(t *testing.T) map[string]workflow {
+	t.Helper()
+	files, err := filepath.Glob("../.github/workflows/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no workflows: %v", err)
+	}
+	all := make(map[string]workflow)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w workflow
+		if err := yaml.Unmarshal(text, &w); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all[filepath.Base(file)] = w
+	}
+	return all
+}
+
+// A workflow runs other people's code: at a commit, which nobody can move, never at a tag.
+func TestActionsArePinned(t *testing.T) {
+	pin := regexp.MustCompile(`^[a-z0-9./-]+@[0-9a-f]{40}$`)
+	for file, w := range workflows(t) {
+		for name, job := range w.Jobs {
+			for _, step := range job.Steps {
+				if step.Uses != "" && !pin.MatchString(step.Uses) {
+					t.Errorf("%s, %s: %s is not pinned by its commit", file, name, step.Uses)
+				}
+			}
+		}
+		// The comment behind a pin says which version that is, for people and for updates.
+		text, err := os.ReadFile("../.github/workflows/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "uses:") && !regexp.MustCompile(`@[0-9a-f]{40} # v\d+\.\d+\.\d+$`).MatchString(strings.TrimSpace(line)) {
+				t.Errorf("%s: no version behind the pin in %q", file, strings.TrimSpace(line))
+			}
+		}
+	}
+}
+
+// What a job may do is said by the job, and only a release writes anything.
+func TestPermissions(t *testing.T) {
+	for file, w := range workflows(t) {
+		if w.Permissions == nil || len(w.Permissions) != 0 {
+			t.Errorf("%s: permissions are %v by default, want {}", file, w.Permissions)
+		}
+		for name, job := range w.Jobs {
+			if job.Permissions["contents"] == "" {
+				t.Errorf("%s, %s: no permissions of its own", file, name)
+			}
+			for what, how := range job.Permissions {
+				if how != "read" && !(file == "release.yml" && name == "release") {
+					t.Errorf("%s, %s: %s: %s", file, name, what, how)
+				}
+			}
+			if job.Timeout == 0 {
+				t.Errorf("%s, %s: no time limit", file, name)
+			}
+			for _, step := range job.Steps {
+				if strings.HasPrefix(step.Uses, "actions/checkout@") && step.With["persist-credentials"] != "false" {
+					t.Errorf("%s, %s: the checkout leaves its credentials behind", file, name)
+				}
+			}
+		}
+	}
+}
+
+// The test command runs on every system, whatever becomes of the others, and it is the README's.
+func TestMatrix(t *testing.T) {
+	job := workflows(t)["ci.yml"].Jobs["test"]
+	for _, os := range []string{
+		"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15", "macos-15-intel", "windows-2025", "windows-11-arm",
+	} {
+		if !slices.Contains(job.Strategy.Matrix.OS, os) {
+			t.Errorf("nothing is tested on %s", os)
+		}
+	}
+	if job.Strategy.FailFast == nil || *job.Strategy.FailFast {
+		t.Error("one failure ends the others")
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range job.Steps {
+		if step.Run != "" && !strings.Contains(string(readme), "\n"+step.Run+"\n") {
+			t.Errorf("the matrix runs %q, which the README does not name", step.Run)
+		}
+	}
+}
