@@ -41,7 +41,7 @@ func compileC(t *testing.T, flags ...string) (*wasmhandler.Module, *logBuffer) {
 	t.Helper()
 	command := slices.Concat(
 		strings.Fields("clang --target=wasm32 -nostdlib -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first -Wl,-z,stack-size=16384"),
-		strings.Fields("-Wall -Wextra -Wpedantic -Wcast-align -Werror -I ../../c -o header.wasm header.c"),
+		strings.Fields("-Wall -Wextra -Wpedantic -Wcast-align -Werror -I ../../sdk/c -o header.wasm header.c"),
 		flags,
 	)
 	wasm, err := build(t.Context(), filepath.Join("testdata", "header"), command)

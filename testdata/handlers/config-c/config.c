@@ -1,6 +1,6 @@
 /* Answers each datagram with the text that it was configured with. To build it in this folder:
    clang --target=wasm32 -O2 -nostdlib -fno-builtin -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first
-   -Wl,-z,stack-size=16384 -I ../../../wasmhandler/guest/c -o config.wasm config.c */
+   -Wl,-z,stack-size=16384 -I ../../../wasmhandler/guest/sdk/c -o config.wasm config.c */
 #include "retort.h"
 
 static uint8_t text[512];

@@ -1,6 +1,6 @@
 /* Answers how many datagrams it has seen, this one included. To build it in this folder:
    clang --target=wasm32 -O2 -nostdlib -fno-builtin -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first
-   -Wl,-z,stack-size=16384 -I ../../../wasmhandler/guest/c -o counter.wasm counter.c */
+   -Wl,-z,stack-size=16384 -I ../../../wasmhandler/guest/sdk/c -o counter.wasm counter.c */
 #include "retort.h"
 
 /* Each worker of a server has an instance of its own, and so a count of its own. */

@@ -1,5 +1,5 @@
 // Answers each datagram with how long it was: the built-in handler, as a guest. To build it in this folder:
-// GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o length.wasm length.go
+// GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o length.wasm .
 
 package main
 

@@ -1,6 +1,6 @@
 /* Answers each datagram with the address and port that it came from. To build it in this folder:
    clang --target=wasm32 -O2 -nostdlib -fno-builtin -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first
-   -Wl,-z,stack-size=16384 -I ../../../wasmhandler/guest/c -o whoami.wasm whoami.c */
+   -Wl,-z,stack-size=16384 -I ../../../wasmhandler/guest/sdk/c -o whoami.wasm whoami.c */
 #include "retort.h"
 
 /* 192.0.2.1:40000 */
