@@ -76,8 +76,8 @@ func recipes(b *bench) ([]recipe, error) {
 		recipe{"Go, net", plain, compileGo("plain")},
 		recipe{"Go, a goroutine each", ordinary, compileGo("goroutine")},
 		recipe{"Go, x/net batches", ordinary, compileGo("batches")},
-		recipe{"Python", scripting, script("python3", "length.py")},
-		recipe{"node", ordinary, script("node", "length.mjs")},
+		recipe{"Python", scripting, script("python3", "length.py", "-c", "import sys; print(sys.executable)")},
+		recipe{"node", ordinary, script("node", "length.mjs", "-p", "process.execPath")},
 	), nil
 }
 
@@ -167,10 +167,15 @@ func compileGo(name string) func(context.Context, *bench) ([]string, error) {
 	}
 }
 
-func script(interpreter, source string) func(context.Context, *bench) ([]string, error) {
-	return func(_ context.Context, b *bench) ([]string, error) {
+// script is a source that an interpreter runs. Given whoami the interpreter prints its path; the name that finds
+// it may be that of a program that looks for it first, each time.
+func script(interpreter, source string, whoami ...string) func(context.Context, *bench) ([]string, error) {
+	return func(ctx context.Context, b *bench) ([]string, error) {
 		path, err := find(interpreter)
 		if err != nil {
+			return nil, err
+		}
+		if path, err = output(ctx, "", path, whoami...); err != nil {
 			return nil, err
 		}
 		return []string{path, b.peers(source), strconv.Itoa(b.buffer)}, nil
