@@ -12,6 +12,7 @@ import (
 	"github.com/retort-udp/retort/core/reply"
 	"github.com/retort-udp/retort/core/reply/dns"
 	"github.com/retort-udp/retort/core/reply/ntp"
+	"github.com/retort-udp/retort/core/reply/stun"
 )
 
 // builtin is a handler that can be named. It takes a parameter, behind "=", when param says what that is.
@@ -34,6 +35,7 @@ func builtins() []builtin {
 		{name: "drop", make: plain(reply.Drop{})},
 		{name: "dns", make: func(string) (core.Handler, error) { return new(dns.Handler), nil }},
 		{name: "ntp", make: plain(new(ntp.Handler))},
+		{name: "stun", make: plain(new(stun.Handler))},
 	}
 }
 
