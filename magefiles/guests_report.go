@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/magefile/mage/mg"
+
+	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/reply/builtin"
+	"github.com/retort-udp/retort/core/vectors"
+	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/guest/sdk"
+)
+
+// Guests holds what there is to find out about guests.
+type Guests mg.Namespace
+
+// How much is measured: so many turns, of so many datagrams to the guest and then as many to the built-in handler.
+const (
+	reportTurns     = 201
+	reportDatagrams = 500
+)
+
+// Report measures each sample guest beside the built-in handler of the same name, in turns, and prints a table in
+// Markdown: medians, for one datagram, without a socket.
+func (Guests) Report(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "retort-report-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	fmt.Println("| guest | language | bytes | request | reply | fuel | ns | × built-in |")
+	fmt.Println("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+	var skipped []string
+	err = eachGuest(func(folder, name string, language sdk.Language) error {
+		wasm, err := reportModule(ctx, dir, folder, name, language)
+		if errors.Is(err, sdk.ErrMissing) {
+			skipped = append(skipped, fmt.Sprintf("skipped: %s: %v", folder, err))
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return reportGuest(ctx, dir, folder, name, language, wasm)
+	})
+	for _, line := range skipped {
+		fmt.Println(line)
+	}
+	return err
+}
+
+// reportModule is the guest as it is committed, or built.
+func reportModule(ctx context.Context, dir, folder, name string, language sdk.Language) ([]byte, error) {
+	file := guestModule(folder, name)
+	if !language.Committed() {
+		tools, err := language.Toolchain(ctx, ".")
+		if err != nil {
+			return nil, err
+		}
+		file = filepath.Join(dir, name+".wasm")
+		if err := tools.Build(ctx, folder, name, file); err != nil {
+			return nil, err
+		}
+	}
+	return os.ReadFile(file)
+}
+
+// reportGuest prints one row.
+func reportGuest(ctx context.Context, dir, folder, name string, language sdk.Language, wasm []byte) error {
+	text, err := os.ReadFile(filepath.Join(folder, name+".vectors.txt"))
+	if err != nil {
+		return err
+	}
+	file, err := vectors.Parse(name, text)
+	if err != nil {
+		return err
+	}
+	module, err := wasmhandler.Compile(ctx, wasm, wasmhandler.Config{Name: name, CacheDir: filepath.Join(dir, "cache")})
+	if err != nil {
+		return err
+	}
+	defer module.Close()
+	guest, err := readyHandler(module, file)
+	if err != nil {
+		return err
+	}
+	defer guest.(io.Closer).Close()
+	asked := reportRequest(file)
+	if asked == nil {
+		fmt.Printf("| `%s` | %s | %d | | silence | | | |\n", name, language.Title, len(wasm))
+		return nil
+	}
+	dst := make([]byte, 0, core.MaxPayload6)
+	reply, err := guest.Reply(dst, asked)
+	if err != nil {
+		return err
+	}
+	fuel := guest.(wasmhandler.FuelMeter).FuelUsed()
+
+	native := guest // where no handler of the name is built in, the guest is measured by itself
+	if h, err := builtin.Named(name); err == nil {
+		if native, err = readyHandler(h, file); err != nil {
+			return err
+		}
+	}
+	ns, ratio, err := inTurns(guest, native, asked)
+	if err != nil {
+		return err
+	}
+	times := ""
+	if native != guest {
+		times = fmt.Sprintf("%.1f", ratio)
+	}
+	fmt.Printf("| `%s` | %s | %d | %d | %d | %d | %.0f | %s |\n",
+		name, language.Title, len(wasm), len(asked.Data), len(reply), fuel, ns, times)
+	return nil
+}
+
+// readyHandler is what a worker is given: an instance of h, with the configuration of its vectors.
+func readyHandler(h core.Handler, file *vectors.File) (core.Handler, error) {
+	if file.Config != nil {
+		if err := core.Configure(h, file.Config.Bytes()); err != nil {
+			return nil, err
+		}
+	}
+	if p, ok := h.(core.PerWorker); ok {
+		return p.ForWorker()
+	}
+	return h, nil
+}
+
+// reportRequest is the first of the vectors that is more than an empty datagram and gets a reply; nil if none does.
+func reportRequest(file *vectors.File) *core.Datagram {
+	for _, v := range file.Vectors {
+		if v.Want.Kind == vectors.Reply && v.Request.Len() > 1 {
+			return &core.Datagram{Data: v.Request.Bytes(), From: v.From, To: v.To, Time: v.Time}
+		}
+	}
+	return nil
+}
+
+// inTurns returns what a datagram takes the guest, in nanoseconds, and how many times as long as the native
+// handler in the same turn. Machines are never quiet: these are medians, of turns that had the same noise.
+func inTurns(guest, native core.Handler, d *core.Datagram) (ns, ratio float64, err error) {
+	dst := make([]byte, 0, core.MaxPayload6)
+	turn := func(h core.Handler) float64 {
+		start := time.Now()
+		for range reportDatagrams {
+			if _, failed := h.Reply(dst, d); failed != nil {
+				err = failed
+			}
+		}
+		return float64(time.Since(start)) / reportDatagrams
+	}
+	var times, ratios []float64
+	for range reportTurns {
+		took, natively := turn(guest), turn(native)
+		times, ratios = append(times, took), append(ratios, took/natively)
+	}
+	slices.Sort(times)
+	slices.Sort(ratios)
+	return times[len(times)/2], ratios[len(ratios)/2], err
+}
