@@ -36,7 +36,9 @@
 // zone files, and so is DNAME.
 //
 // A query that cannot be understood is answered with FORMERR, an operation other than QUERY with NOTIMP. A datagram
-// that is shorter than a header is [core.ErrMalformed]; a response is met with silence. EDNS is of version 0
+// that is shorter than a header, or whose counts say that it is no message at all, is [core.ErrMalformed]: text has
+// no QR bit, so an error would go back and forth for ever with a server that answers everything, such as one of
+// RFC 864. A response is met with silence. EDNS is of version 0
 // (RFC 6891): it has the client's size for answers, up to 4,096 bytes; others have 512.
 //
 // # Amplification
@@ -88,11 +90,11 @@ func (h *Handler) IsResponse(d *core.Datagram) bool {
 // Reply implements core.Handler. There is silence, too, if dst has no room for the header, the question and what
 // EDNS wants: a client could not tell what that answers.
 func (h *Handler) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
-	if len(d.Data) < headerSize {
-		return nil, core.ErrMalformed
-	}
 	if h.IsResponse(d) {
 		return nil, nil
+	}
+	if !plausible(d.Data) {
+		return nil, core.ErrMalformed
 	}
 	var q query
 	var m message

@@ -18,6 +18,22 @@ type query struct {
 	dnssecOK bool  // the DO bit, which a response repeats (RFC 3225, section 3)
 }
 
+// plausible says whether data may be a message, well-formed or not: it has a header that counts no more questions and
+// records than there are bytes, and if it counts none there is nothing behind it.
+func plausible(data []byte) bool {
+	if len(data) < headerSize {
+		return false
+	}
+	total := 0
+	for at := 4; at < headerSize; at += 2 {
+		total += int(word(data[at:]))
+	}
+	if total == 0 {
+		return len(data) == headerSize
+	}
+	return total <= len(data)
+}
+
 // parse reads a request of at least headerSize bytes. Its code is that of the response, unless it is noError. It
 // is strict: a message that ends early or late is no query.
 func (q *query) parse(data []byte) rcode {
