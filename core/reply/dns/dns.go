@@ -35,11 +35,13 @@
 // and transfers of zones are refused. There is no recursion and no DNSSEC; the records of DNSSEC are refused in
 // zone files, and so is DNAME.
 //
-// A query that cannot be understood is answered with FORMERR, an operation other than QUERY with NOTIMP. A datagram
-// that is shorter than a header, or whose counts say that it is no message at all, is [core.ErrMalformed]: text has
-// no QR bit, so an error would go back and forth for ever with a server that answers everything, such as one of
-// RFC 864. A response is met with silence. EDNS is of version 0
-// (RFC 6891): it has the client's size for answers, up to 4,096 bytes; others have 512.
+// A query that cannot be understood is answered with FORMERR, an operation other than QUERY with NOTIMP. EDNS is of
+// version 0 (RFC 6891): it has the client's size for answers, up to 4,096 bytes; others have 512.
+//
+// A datagram that is no message at all is [core.ErrMalformed]: one that is shorter than a header, or whose header
+// counts more than it can hold. Text is such a datagram. To answer it with an error, which has no QR bit where
+// text is expected, would begin an endless exchange with a server that answers everything (RFC 864). A response is
+// met with silence.
 //
 // # Amplification
 //

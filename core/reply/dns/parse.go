@@ -221,12 +221,10 @@ func (p *parser) endZone() error {
 	if z == nil {
 		return nil
 	}
-	apex := z.apex.node(z)
-	if apex.set(typeNS) == nil {
+	if z.apex.node(z).set(typeNS) == nil {
 		return &Error{z.line, "the zone " + z.apex.String() + ", which begins here, has no NS record at its top " +
 			"(RFC 1034, section 4.2.1)"}
 	}
-	z.soa = apex.set(typeSOA)
 	z.negativeTTL = min(z.soa.ttl, z.soa.records[0].minimum()) // RFC 2308, section 5
 	return nil
 }

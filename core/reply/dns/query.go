@@ -18,8 +18,8 @@ type query struct {
 	dnssecOK bool  // the DO bit, which a response repeats (RFC 3225, section 3)
 }
 
-// plausible says whether data may be a message, well-formed or not: it has a header that counts no more questions and
-// records than there are bytes, and if it counts none there is nothing behind it.
+// plausible says whether data may be a message, well-formed or not: it has a header, which counts no more questions
+// and records than there are bytes, and if it counts none there is nothing behind it.
 func plausible(data []byte) bool {
 	if len(data) < headerSize {
 		return false

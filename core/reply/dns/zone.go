@@ -222,7 +222,10 @@ func (z *zone) add(owner *name, form *form, ttl uint32, r record) (wrong string)
 	if form.addresses && !slices.Contains(s.targets, r.names[0]) {
 		s.targets = append(s.targets, r.names[0])
 	}
-	if form.rtype == typeNS && owner != z.apex {
+	switch {
+	case form.rtype == typeSOA:
+		z.soa = s
+	case form.rtype == typeNS && owner != z.apex:
 		n.cut = s
 	}
 	return ""
