@@ -87,7 +87,7 @@ func TestBadRepliesAmongMany(t *testing.T) {
 
 // What the kernel drops because the buffer is full is counted exactly.
 func TestKernelDropsAreCounted(t *testing.T) {
-	c := listen(t, "127.0.0.1:0")
+	c := transport{Workers: 1, ReadBuffer: 1 << 17}.listen(t, "127.0.0.1:0")
 	defer time.AfterFunc(patience, c.Interrupt).Stop() // rather than wait for what was lost
 	p := newPeer(t, "127.0.0.1")
 	b := core.NewBatch()

@@ -1,23 +1,20 @@
-//go:build !unix
+//go:build !unix && !windows
 
 package native
 
-import (
-	"fmt"
-	"net"
+import "errors"
+
+// These systems have no buffers that could be asked for, or do not tell.
+
+type bufferKind int
+
+const (
+	readBuffer bufferKind = iota
+	writeBuffer
+
+	readBufferLimit  = "this system has none that could be set"
+	writeBufferLimit = readBufferLimit
 )
 
-// setBuffers sets the sizes of the kernel's buffers.
-func setBuffers(c *net.UDPConn, o Options) error {
-	if o.ReadBuffer != 0 {
-		if err := c.SetReadBuffer(o.ReadBuffer); err != nil {
-			return fmt.Errorf("the system refuses a read buffer of %d bytes: %w", o.ReadBuffer, err)
-		}
-	}
-	if o.WriteBuffer != 0 {
-		if err := c.SetWriteBuffer(o.WriteBuffer); err != nil {
-			return fmt.Errorf("the system refuses a write buffer of %d bytes: %w", o.WriteBuffer, err)
-		}
-	}
-	return nil
-}
+func askForBuffer(uintptr, bufferKind, int) error { return errors.ErrUnsupported }
+func grantedBuffer(uintptr, bufferKind) int          { return 0 }

@@ -1,66 +1,30 @@
-//go:build unix
+//go:build unix && !linux
 
 package native
 
-import (
-	"errors"
-	"fmt"
-	"net"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
+// bufferKind is the option that is the size of a buffer.
+type bufferKind int
+
+const (
+	readBuffer  bufferKind = unix.SO_RCVBUF
+	writeBuffer bufferKind = unix.SO_SNDBUF
+
+	readBufferLimit  = "the system's (kern.ipc.maxsockbuf where there is that)"
+	writeBufferLimit = readBufferLimit
 )
 
-// leastBuffer holds one datagram of the largest size and what a kernel counts on top of it. Some BSDs
-// have less by default, and refuse to send a large datagram or lose it.
-const leastBuffer = 128 << 10
-
-// setBuffers sets the sizes of the kernel's buffers.
-func setBuffers(c *net.UDPConn, o Options) error {
-	return withDescriptor(c, func(fd uintptr) error {
-		return errors.Join(
-			setBuffer(int(fd), buffer{"read", unix.SO_RCVBUF, forceReadBuffer, readBufferLimit}, o.ReadBuffer),
-			setBuffer(int(fd), buffer{"write", unix.SO_SNDBUF, forceWriteBuffer, writeBufferLimit}, o.WriteBuffer),
-		)
-	})
+// askForBuffer asks for a buffer of that size. An error says that it is refused.
+func askForBuffer(fd uintptr, kind bufferKind, size int) error {
+	return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, int(kind), size)
 }
 
-// buffer is one of a socket's two buffers.
-type buffer struct {
-	name   string
-	option int
-	force  int    // Linux: the option that overrules limit, for those who may; else 0
-	limit  string // the setting that bounds it
-}
-
-func setBuffer(fd int, b buffer, size int) error {
-	if size == 0 {
-		if has, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, b.option); err == nil && has < leastBuffer {
-			// Should that fail, datagrams of common sizes pass all the same.
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.option, leastBuffer)
-		}
-		return nil
-	}
-	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.option, size)
-	granted := bufferGranted(fd, b)
-	if err == nil && granted >= size {
-		return nil
-	}
-	if b.force != 0 && unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.force, size) == nil &&
-		bufferGranted(fd, b) >= size {
-		return nil
-	}
-	if err == nil {
-		err = fmt.Errorf("it grants %d", granted)
-	}
-	return fmt.Errorf("the system refuses a %s buffer of %d bytes: %w; raise %s or ask for less",
-		b.name, size, err, b.limit)
-}
-
-// bufferGranted returns the size that the buffer has.
-func bufferGranted(fd int, b buffer) int {
-	size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, b.option)
+// grantedBuffer returns the size that a buffer has, 0 when that is not told.
+func grantedBuffer(fd uintptr, kind bufferKind) int {
+	size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, int(kind))
 	if err != nil {
 		return 0
 	}
-	return size / bufferScale
+	return size
 }

@@ -3,6 +3,8 @@
 package native_test
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -12,58 +14,65 @@ import (
 	"github.com/retort-udp/retort/native"
 )
 
-// A buffer has the size that was asked for, or the error says what stands in the way.
+// bufferOptions are the options of a socket that are the sizes of its buffers.
+var bufferOptions = map[string]int{"read": unix.SO_RCVBUF, "write": unix.SO_SNDBUF}
+
+// Inspect tells the size that a buffer has, and what is less than was asked for is logged, once for all workers.
 func TestBuffers(t *testing.T) {
-	const size = 300 << 10
-	for _, tt := range []struct {
-		name   string
-		option int
-		o      native.Options
-	}{
-		{"read", unix.SO_RCVBUF, native.Options{ReadBuffer: size}},
-		{"write", unix.SO_SNDBUF, native.Options{WriteBuffer: size}},
-	} {
-		conns, err := native.Listen("127.0.0.1:0", tt.o)
-		if err != nil {
-			if !strings.Contains(err.Error(), "refuses a "+tt.name+" buffer of 307200 bytes") ||
-				!strings.Contains(err.Error(), "; raise ") {
-				t.Errorf("%s: %v", tt.name, err)
+	for _, size := range []int{1, 300 << 10, 1<<30 - 1} {
+		for name, option := range bufferOptions {
+			var log bytes.Buffer
+			o := native.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}
+			if name == "read" {
+				o.ReadBuffer = size
+			} else {
+				o.WriteBuffer = size
 			}
-			continue
-		}
-		defer conns[0].Close()
-		if got := bufferSize(t, conns[0], tt.option); got < size {
-			t.Errorf("the %s buffer has %d bytes, want %d", tt.name, got, size)
+			conns := transport(o).listenAll(t, "127.0.0.1:0")
+			for _, c := range conns {
+				info, ok := native.Inspect(c)
+				if !ok {
+					t.Fatalf("%T cannot be inspected", c)
+				}
+				granted := info.Buffers.Read
+				if name == "write" {
+					granted = info.Buffers.Write
+				}
+				if got := kernelsBuffer(t, c, option); got != granted && got != 2*granted { // Linux says twice as much
+					t.Errorf("%s buffer of %d: %d bytes, and Inspect says %d", name, size, got, granted)
+				}
+				wants := 0
+				if granted < size {
+					wants = 1
+				}
+				warned := strings.Count(log.String(), "grants a smaller "+name+" buffer")
+				if warned != wants || strings.Count(log.String(), "\n") != wants {
+					t.Errorf("%s buffer of %d, of which %d are granted: the log says %q", name, size, granted, &log)
+				}
+				if granted < min(size, 200<<10) { // no system that there is grants less
+					t.Errorf("%s buffer of %d: %d bytes", name, size, granted)
+				}
+			}
 		}
 	}
 }
 
-func TestBufferThatIsRefused(t *testing.T) {
-	huge := 1<<30 - 1
-	conns, err := native.Listen("127.0.0.1:0", native.Options{ReadBuffer: huge})
-	if err != nil {
-		if !strings.Contains(err.Error(), "refuses a read buffer") {
-			t.Errorf("got %v", err)
-		}
-		return
-	}
-	defer conns[0].Close()
-	if got := bufferSize(t, conns[0], unix.SO_RCVBUF); got < huge {
-		t.Errorf("the read buffer has %d bytes without an error, want %d", got, huge)
-	}
-}
-
-// Without options a buffer holds one largest datagram.
+// Without options a buffer holds one largest datagram, and nothing is logged.
 func TestDefaultBuffers(t *testing.T) {
-	c := listen(t, "127.0.0.1:0")
-	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF} {
-		if got := bufferSize(t, c, option); got < 1<<16 {
-			t.Errorf("a buffer has %d bytes", got)
+	var log bytes.Buffer
+	c := transport{Workers: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}.listen(t, "127.0.0.1:0")
+	for name, option := range bufferOptions {
+		if got := kernelsBuffer(t, c, option); got < 1<<16 {
+			t.Errorf("the %s buffer has %d bytes", name, got)
 		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log says %q", &log)
 	}
 }
 
-func bufferSize(t *testing.T, c core.Conn, option int) int {
+// kernelsBuffer returns the size of a buffer as the system tells it.
+func kernelsBuffer(t *testing.T, c core.Conn, option int) int {
 	t.Helper()
 	var size int
 	err := native.WithDescriptor(c, func(fd uintptr) (err error) {

@@ -213,9 +213,7 @@ func openTo(peer netip.AddrPort, connect bool) (c *net.UDPConn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := setBuffers(c, Options{}); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
+	setBuffers(c, Options{})
 	return c, nil
 }
 

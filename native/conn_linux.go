@@ -2,13 +2,13 @@ package native
 
 // The fast transport of Linux: many datagrams for one system call.
 //
-// recvmmsg(2) and sendmmsg(2) are called raw, on the non-blocking socket of a net.UDPConn whose poller
-// waits when there is nothing to do. Raw means that Go's scheduler is not told, which is right for calls
-// that never block: telling it costs some ten thousand context switches a second on one core, against some
-// hundreds.
+// recvmmsg(2) and sendmmsg(2) are called raw, on a non-blocking socket. Raw means that Go's scheduler is not
+// told, which is right for calls that never block: telling it costs some ten thousand context switches a second
+// on one core, against some hundreds. When there is nothing to do, handle_linux.go waits.
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime"
@@ -26,14 +26,15 @@ const batchSize = 64
 
 // batched is a core.Conn.
 type batched struct {
-	conn  *net.UDPConn
-	raw   syscall.RawConn
 	local netip.AddrPort
-	six   bool // the socket's family is IPv6, which takes IPv4 addresses in their mapped form
-	group bool // local is a broadcast or multicast address itself
-	told  bool // the kernel tells the address that each datagram was sent to
+	log   *slog.Logger // nil: silence
+	six   bool         // the socket's family is IPv6, which takes IPv4 addresses in their mapped form
+	group bool         // local is a broadcast or multicast address itself
+	told  bool         // the kernel tells the address that each datagram was sent to
 
+	handle
 	offload offload
+	buffers Buffers
 	destinations
 	receiver
 	sender
@@ -60,19 +61,15 @@ func share(fd uintptr) error {
 	return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 }
 
-// newConn returns a Conn on a socket that is bound to local. Told says that the socket was prepared by
-// enablePktinfo; shared, that it joined another one.
-func newConn(conn *net.UDPConn, local netip.AddrPort, told, shared bool, o Options) (core.Conn, error) {
+// newConn returns a Conn on a socket that is bound to local, which the Conn takes over unless there is an error.
+// Told says that the socket was prepared by enablePktinfo; shared, that it joined another one.
+func newConn(conn *net.UDPConn, local netip.AddrPort, told, shared bool, b Buffers, o Options) (core.Conn, error) {
 	if o.Portable {
 		c := newPortable(newSocket(conn), local, told)
-		c.shared = shared
+		c.shared, c.buffers, c.log = shared, b, o.Log
 		return c, nil
 	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	c := &batched{conn: conn, raw: raw, local: local, told: told}
+	c := &batched{local: local, log: o.Log, told: told, buffers: b}
 	c.port = local.Port()
 	c.group = c.isGroup(local.Addr())
 	c.shared = shared
@@ -81,8 +78,7 @@ func newConn(conn *net.UDPConn, local netip.AddrPort, told, shared bool, o Optio
 	}
 	c.prepareReceiver(o.BusyPoll)
 	c.prepareSender()
-	c.tryReceive, c.trySend = c.receiveNow, c.sendNow
-	return c, nil
+	return c, c.takeOver(conn)
 }
 
 // prepare asks the kernel for what the Conn needs.
@@ -93,24 +89,42 @@ func (c *batched) prepare(fd int, o Options) error {
 	}
 	c.six = family == unix.AF_INET6
 	// With each datagram the kernel tells how many it has dropped so far, once it has dropped one.
-	// Where it cannot, they are not counted.
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
-	return c.offload.prepare(fd, o.GSO, c.local.Addr())
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1); err != nil {
+		c.warn("this kernel does not tell how many datagrams it drops: they are not counted", err)
+	}
+	if err := c.offload.prepare(fd, o.GSO, c.local.Addr()); err != nil {
+		if o.GSO == GSOOn {
+			return fmt.Errorf("this kernel has no GSO for UDP: %w; turn it off, or leave it to auto", err)
+		}
+		c.warn("this kernel has no GSO for UDP: datagrams are sent and received one by one", err)
+	}
+	return nil
+}
+
+// warn logs what an operator should know about the socket. Each thing is said once for each Conn.
+func (c *batched) warn(what string, err error) {
+	if c.log != nil {
+		c.log.Warn(what, "listener", c.local, "error", err)
+	}
 }
 
 // LocalAddr implements core.Conn.
 func (c *batched) LocalAddr() netip.AddrPort { return c.local }
 
-// Close implements core.Conn.
-func (c *batched) Close() error { return c.conn.Close() }
-
-// Interrupt implements core.Conn, as portable does.
-func (c *batched) Interrupt() { _ = c.conn.SetReadDeadline(longAgo()) }
+// socketState is what Inspect returns.
+func (c *batched) socketState() SocketInfo {
+	return SocketInfo{
+		Buffers: c.buffers,
+		Cuts:    c.offload.cuts.Load(),
+		Joins:   c.offload.joins,
+		Resent:  c.offload.resent.Load(),
+	}
+}
 
 // mmsg makes one of the two system calls on messages.
-func mmsg(call, fd uintptr, messages []mmsghdr) (int, syscall.Errno) {
+func mmsg(call uintptr, fd int, messages []mmsghdr) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)),
+		n, _, errno := syscall.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)),
 			unix.MSG_DONTWAIT, 0, 0)
 		if errno != unix.EINTR {
 			return int(n), errno

@@ -23,6 +23,8 @@ func share(uintptr) error { return errors.ErrUnsupported }
 
 // newConn returns a Conn on a socket that is bound to local. Told says that the kernel tells the address
 // that each datagram was sent to.
-func newConn(conn *net.UDPConn, local netip.AddrPort, told, _ bool, _ Options) (core.Conn, error) {
-	return newPortable(newSocket(conn), local, told), nil
+func newConn(conn *net.UDPConn, local netip.AddrPort, told, _ bool, b Buffers, o Options) (core.Conn, error) {
+	c := newPortable(newSocket(conn), local, told)
+	c.buffers, c.log = b, o.Log
+	return c, nil
 }

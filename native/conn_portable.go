@@ -4,6 +4,7 @@ package native
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -32,6 +33,10 @@ type portable struct {
 	control  []byte // what the kernel says about it; empty unless told
 	source   []byte // what the kernel is told about a reply
 	failures int    // of Receive, one behind the other
+	buffers  Buffers
+
+	log         *slog.Logger // nil: silence
+	saidRefused bool
 	destinations
 }
 
@@ -55,6 +60,9 @@ func (c *portable) LocalAddr() netip.AddrPort { return c.local }
 
 // Close implements core.Conn.
 func (c *portable) Close() error { return c.socket.Close() }
+
+// socketState is what Inspect returns.
+func (c *portable) socketState() SocketInfo { return SocketInfo{Buffers: c.buffers} }
 
 // longAgo is a deadline that has passed.
 func longAgo() time.Time { return time.Unix(1, 0) }
@@ -137,7 +145,19 @@ func (c *destinations) setTo(m *core.Message, p pktinfo, now time.Time) {
 // ones and twos; a kernel that is out of memory, say, fails on and on.
 const patience = 64
 
-// endure returns nil for an error of Receive that belongs to one datagram, and counts or forgets it.
+// wasRefused counts a reply that had left and was refused where it came to, and says so once.
+func (c *portable) wasRefused(err error, l *core.Losses) {
+	l.Unreachable++
+	if c.log != nil && !c.saidRefused {
+		c.log.Warn(saidOnceRefused, "listener", c.local, "error", bare(err))
+		c.saidRefused = true
+	}
+}
+
+// saidOnceRefused is logged once for each Conn.
+const saidOnceRefused = "a peer has gone away before its reply came; this is said once, and counted from here on"
+
+// endure returns nil for an error of Receive that belongs to one datagram, and counts it where it says that a reply was refused.
 func (c *portable) endure(err error, l *core.Losses) error {
 	switch why := causeOfReceive(err); why {
 	case pastDeadline:
@@ -147,6 +167,9 @@ func (c *portable) endure(err error, l *core.Losses) error {
 		l.Truncated++
 		return nil
 	case refused, unreachable, tooLong, noBuffer, forbidden, again:
+		if why == refused || why == unreachable {
+			c.wasRefused(err, l)
+		}
 		c.failures++
 		if c.failures > patience {
 			time.Sleep(time.Millisecond)
@@ -160,7 +183,7 @@ func (c *portable) endure(err error, l *core.Losses) error {
 // Send implements core.Conn.
 func (c *portable) Send(b *core.Batch) error {
 	for i, r := range b.Replies {
-		err := c.send(r.Data, &b.Messages[r.Message])
+		err := c.send(r.Data, &b.Messages[r.Message], &b.Losses)
 		if err == nil {
 			continue
 		}
@@ -178,7 +201,7 @@ func (c *portable) Send(b *core.Batch) error {
 //
 // An address that the peer asked and that is not ours any more does not make it leave from another one:
 // the peer would not take the answer, and a stranger would learn of that address. It is lost, and Unsent.
-func (c *portable) send(data []byte, m *core.Message) error {
+func (c *portable) send(data []byte, m *core.Message, l *core.Losses) error {
 	if m.From.Port() == 0 {
 		return errPortZero
 	}
@@ -186,6 +209,7 @@ func (c *portable) send(data []byte, m *core.Message) error {
 	if err != nil && causeOfSend(err) == refused {
 		// Some kernels hand what a peer's host said of an earlier datagram to whoever sends next,
 		// and send nothing. That peer's refusal must not cost this one its answer.
+		c.wasRefused(err, l)
 		_, _, err = c.socket.WriteMsgUDPAddrPort(data, c.sourceOf(m), m.From)
 	}
 	return err

@@ -28,10 +28,14 @@ func (c *portable) isTold() bool { return c.told }
 
 // WithDescriptor calls f with the descriptor of c's socket.
 func WithDescriptor(c core.Conn, f func(fd uintptr) error) error {
-	return withDescriptor(c.(interface{ udp() *net.UDPConn }).udp(), f)
+	return c.(interface {
+		withDescriptor(f func(fd uintptr) error) error
+	}).withDescriptor(f)
 }
 
-func (c *portable) udp() *net.UDPConn { return c.socket.(*net.UDPConn) }
+func (c *portable) withDescriptor(f func(fd uintptr) error) error {
+	return withDescriptor(c.socket.(*net.UDPConn), f)
+}
 
 // ListenSplit listens on a wildcard address as on systems that need a socket for each family.
 func ListenSplit(port uint16) ([]core.Conn, error) { return listenSplit(port, Options{}) }

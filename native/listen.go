@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime"
@@ -31,11 +32,12 @@ import (
 // Options says how Listen opens sockets. The zero value is a good default.
 type Options struct {
 	// ReadBuffer is the room in bytes that the kernel keeps for the datagrams of each socket that
-	// wait to be received; it loses those that find it full. 0 is the system's default, raised where
-	// that does not hold one largest datagram. A size that the system does not grant is an error.
+	// wait to be received; it loses those that find it full. 0 is DefaultReadBuffer, or what the
+	// system grants of it. A system may grant less than is asked for: Inspect tells, and Log is told.
 	ReadBuffer int
 
-	// WriteBuffer is the same for replies that wait to be sent.
+	// WriteBuffer is the same for replies that wait to be sent. 0 is the system's default, raised where
+	// that does not hold one largest datagram.
 	WriteBuffer int
 
 	// Workers is how many sockets share each address, for a worker each. The kernel spreads peers over
@@ -54,6 +56,11 @@ type Options struct {
 	// Portable has Linux use the transport of the other systems, one datagram a system call, so that
 	// the two can be compared. It has neither BusyPoll nor GSO.
 	Portable bool
+
+	// Log is told, once for each Conn at most, what an operator should know about the sockets: what the
+	// system did not grant, which feature turned out not to work, that peers refuse replies. Nil is
+	// silence.
+	Log *slog.Logger
 }
 
 // GSO says whether the kernel cuts runs of equal replies to one peer into datagrams as it sends them, and
@@ -208,9 +215,11 @@ func open(network string, at netip.AddrPort, o Options) (conns []core.Conn, err 
 	sockets := []*net.UDPConn{first}
 	defer func() {
 		if err != nil {
-			for _, s := range sockets {
+			err = errors.Join(err, closeAll(conns))
+			for _, s := range sockets[len(conns):] {
 				err = errors.Join(err, s.Close())
 			}
+			conns = nil
 		}
 	}()
 	local := localAddr(first)
@@ -227,9 +236,13 @@ func open(network string, at netip.AddrPort, o Options) (conns []core.Conn, err 
 		sockets = append(sockets, next)
 	}
 	for i, s := range sockets {
-		c, err := newConn(s, local, told, i > 0, o)
+		b := setBuffers(s, o)
+		if i == 0 {
+			warnOfBuffers(local, b, o)
+		}
+		c, err := newConn(s, local, told, i > 0, b, o)
 		if err != nil {
-			return nil, fmt.Errorf("listen on %v: %w", local, err)
+			return conns, fmt.Errorf("listen on %v: %w", local, err)
 		}
 		conns = append(conns, c)
 	}
@@ -249,11 +262,7 @@ func openSocket(network string, at netip.AddrPort, o Options, shared bool) (_ *n
 	if err != nil {
 		return nil, false, listenError(at, err)
 	}
-	c := packets.(*net.UDPConn)
-	if err := setBuffers(c, o); err != nil {
-		return nil, false, errors.Join(fmt.Errorf("listen on %v: %w", at, err), c.Close())
-	}
-	return c, told, nil
+	return packets.(*net.UDPConn), told, nil
 }
 
 // listenError says what failed and what to do about it.

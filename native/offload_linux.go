@@ -2,8 +2,8 @@ package native
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -16,9 +16,11 @@ import (
 // (UDP_SEGMENT), and joining neighbouring datagrams of a peer as it receives them (UDP_GRO): udp(7). Joining
 // shows in what is received only.
 type offload struct {
-	cuts     bool // UDP_SEGMENT works, as far as is known
-	most     int  // datagrams of one message
-	loopback bool // peers are on this host, where no link limits the size of a segment
+	cuts     atomic.Bool   // UDP_SEGMENT works, as far as is known
+	joins    bool          // UDP_GRO is on
+	most     int           // datagrams of one message
+	loopback bool          // peers are on this host, where no link limits the size of a segment
+	resent   atomic.Uint64 // replies that were sent singly, because the kernel did not take them together
 }
 
 const (
@@ -34,7 +36,7 @@ const (
 	safeSegment = 1232
 )
 
-// prepare turns on, for the socket, what mode asks for.
+// prepare turns on, for the socket, what mode asks for. The error says that the kernel lacks it.
 func (o *offload) prepare(fd int, mode GSO, local netip.Addr) error {
 	o.loopback = local.IsLoopback()
 	o.most = maxSegments
@@ -42,15 +44,13 @@ func (o *offload) prepare(fd int, mode GSO, local netip.Addr) error {
 		return nil
 	}
 	// A kernel that knows the option takes a size of 0, which changes nothing.
-	err := unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 0)
-	o.cuts = err == nil
-	if err == nil {
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 0); err != nil {
+		return err
 	}
-	if err != nil && mode == GSOOn {
-		return fmt.Errorf("this kernel has no GSO for UDP: %w; turn it off, or leave it to auto", err)
-	}
-	return nil
+	o.cuts.Store(true)
+	err := unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
+	o.joins = err == nil
+	return err
 }
 
 // run returns how many replies, from first on, can be one message: they answer one peer from one address,
@@ -58,7 +58,7 @@ func (o *offload) prepare(fd int, mode GSO, local netip.Addr) error {
 func (o *offload) run(b *core.Batch, first int) int {
 	r := b.Replies[first]
 	size := len(r.Data)
-	if !o.cuts || size == 0 || size > safeSegment && !o.loopback {
+	if !o.cuts.Load() || size == 0 || size > safeSegment && !o.loopback {
 		return 1
 	}
 	m := &b.Messages[r.Message]
@@ -93,10 +93,13 @@ func appendSegmentSize(control []byte, size int) []byte {
 	return control
 }
 
-// failed takes note of what the kernel said to a message of several datagrams. These three say that it, or
-// the device on the way, cannot cut after all, though it said so when it was asked; then it is not asked again.
-func (o *offload) failed(errno syscall.Errno) {
-	if errno == unix.EIO || errno == unix.EINVAL || errno == unix.EOPNOTSUPP {
-		o.cuts = false
+// failed takes note of what the kernel said to a message of several datagrams. Three errors say that it, or the
+// device on the way, cannot cut after all, though it said so when it was asked; then it is not asked again, and
+// failed returns true, once.
+func (o *offload) failed(errno syscall.Errno) bool {
+	switch errno {
+	case unix.EIO, unix.EINVAL, unix.EOPNOTSUPP:
+		return o.cuts.Swap(false)
 	}
+	return false
 }

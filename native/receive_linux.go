@@ -2,9 +2,7 @@ package native
 
 import (
 	"encoding/binary"
-	"errors"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
@@ -30,12 +28,10 @@ type receiver struct {
 	inControl [batchSize][controlSlot]byte
 	inMemory  []byte // batchSize slots
 
-	tryReceive func(fd uintptr) bool // receiveNow, made once
-	spin       spin
-	received   int           // by the last call
-	failed     syscall.Errno // of the last call
-	failures   int           // one behind the other
-	dropped    uint32        // by the kernel, until the last datagram that told it
+	spin        spin
+	failures    int    // one behind the other
+	dropped     uint32 // by the kernel, until the last datagram that told it
+	saidRefused bool   // that a peer refused a reply was logged
 }
 
 func (r *receiver) prepareReceiver(busyPoll time.Duration) {
@@ -64,22 +60,31 @@ func (r *receiver) ready(h *unix.Msghdr) {
 func (c *batched) Receive(b *core.Batch) error {
 	b.Messages, b.More = b.Messages[:0], false
 	b.Clear()
+	if err := c.begin(); err != nil {
+		return c.socketError("receive", err)
+	}
+	defer c.end()
 	for {
-		switch err := c.raw.Read(c.tryReceive); {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return core.ErrInterrupted
-		case err != nil:
+		if err := c.over(); err == core.ErrInterrupted {
+			return err
+		} else if err != nil {
 			return c.socketError("receive", err)
-		case c.failed != 0:
-			if err := c.endure(c.failed); err != nil {
-				return c.socketError("receive", err)
+		}
+		n, errno := c.receiveNow()
+		switch {
+		case errno == unix.EAGAIN:
+			c.awaitDatagrams()
+			continue
+		case errno != 0:
+			if !c.endures(errno, &b.Losses) {
+				return c.socketError("receive", errno)
 			}
 			continue
 		}
 		c.failures = 0
 		b.Time = time.Now()
-		b.More = c.received == batchSize
-		for i := range c.received {
+		b.More = n == batchSize
+		for i := range n {
 			c.take(b, i)
 		}
 		if len(b.Messages) > 0 {
@@ -88,30 +93,48 @@ func (c *batched) Receive(b *core.Batch) error {
 	}
 }
 
-// receiveNow receives what is there. It returns false, for the poller to wait, when that is nothing.
-func (c *batched) receiveNow(fd uintptr) bool {
-	c.received, c.failed = mmsg(unix.SYS_RECVMMSG, fd, c.in[:])
-	if c.failed == unix.EAGAIN && c.spin.worthIt() {
-		began := time.Now()
-		for c.failed == unix.EAGAIN && time.Since(began) < c.spin.limit {
-			c.received, c.failed = mmsg(unix.SYS_RECVMMSG, fd, c.in[:])
-		}
-		c.spin.ended(c.failed != unix.EAGAIN)
+// receiveNow receives what is there, into the first slots. When that is nothing, now and for as long as it is
+// worth looking again and again, it returns EAGAIN.
+func (c *batched) receiveNow() (n int, errno syscall.Errno) {
+	n, errno = mmsg(unix.SYS_RECVMMSG, c.fd, c.in[:])
+	if errno != unix.EAGAIN || !c.spin.worthIt() {
+		return n, errno
 	}
-	return c.failed != unix.EAGAIN
+	// Who looks all the time finds one datagram, and need not ask whether there is a second before it is
+	// answered.
+	began := time.Now()
+	for errno == unix.EAGAIN && time.Since(began) < c.spin.longest && c.over() == nil {
+		n, errno = mmsg(unix.SYS_RECVMMSG, c.fd, c.in[:1])
+	}
+	c.spin.ended(errno != unix.EAGAIN)
+	return n, errno
 }
 
-// endure returns nil for an error that belongs to one datagram.
-func (c *batched) endure(errno syscall.Errno) error {
-	switch causeOfErrno(errno) {
-	case refused, unreachable, tooLong, noBuffer, forbidden, again:
-		c.failures++
-		if c.failures > patience {
-			time.Sleep(time.Millisecond)
-		}
-		return nil
+// endures says whether an error belongs to one datagram only, and counts it. What was refused is a reply that
+// left before: the host of its peer says that nobody listens there any more.
+func (c *batched) endures(errno syscall.Errno, l *core.Losses) bool {
+	why := causeOfErrno(errno)
+	switch why {
+	case refused, unreachable:
+		c.wasRefused(errno, l)
+	case tooLong, noBuffer, forbidden, again:
+	default:
+		return false
 	}
-	return errno
+	c.failures++
+	if c.failures > patience {
+		time.Sleep(time.Millisecond)
+	}
+	return true
+}
+
+// wasRefused counts a reply that had left and was refused where it came to.
+func (c *batched) wasRefused(errno syscall.Errno, l *core.Losses) {
+	l.Unreachable++
+	if !c.saidRefused {
+		c.saidRefused = true
+		c.warn(saidOnceRefused, errno)
+	}
 }
 
 // take appends the message in slot i to b, and makes the slot ready again.

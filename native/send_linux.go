@@ -18,11 +18,10 @@ type sender struct {
 	outControl [batchSize][controlSlot]byte
 	outReplies [batchSize][2]int // which replies each message carries: from the first to before the second
 
-	trySend func(fd uintptr) bool // sendNow, made once
-	batch   *core.Batch           // that is being sent
-	queued  int                   // messages in out
-	sent    int                   // of them
-	retried bool                  // the message that is next was refused once
+	queued int // messages in out
+	sent   int // of them
+
+	sabotage func(messages []mmsghdr) syscall.Errno // for tests: what sendmmsg is to fail with; else nil
 }
 
 func (s *sender) prepareSender() {
@@ -36,20 +35,20 @@ func (s *sender) prepareSender() {
 
 // Send implements core.Conn.
 func (c *batched) Send(b *core.Batch) error {
-	c.batch = b
-	defer func() { c.batch = nil }()
+	err := c.begin()
+	if err == nil {
+		defer c.end()
+	}
 	for next := 0; next < len(b.Replies); {
-		next = c.queue(b, next)
-		if c.queued == 0 {
-			continue
-		}
-		if err := c.raw.Write(c.trySend); err != nil {
-			for _, replies := range c.outReplies[c.sent:c.queued] {
-				b.Losses.Unsent += uint64(replies[1] - replies[0])
-			}
+		if err != nil {
 			b.Losses.Unsent += uint64(len(b.Replies) - next)
 			return c.socketError("send", err)
 		}
+		next = c.queue(b, next)
+		err = c.sendQueued(b)
+	}
+	if err != nil {
+		return c.socketError("send", err)
 	}
 	return nil
 }
@@ -121,47 +120,71 @@ func (c *batched) putPeer(name *[unix.SizeofSockaddrInet6]byte, to netip.AddrPor
 	return unix.SizeofSockaddrInet6
 }
 
-// sendNow sends what is queued. It returns false, for the poller to wait, when the kernel's buffer is full.
-// A message that cannot be sent stops sendmmsg, which the next call then tells: it is counted and left out.
-func (c *batched) sendNow(fd uintptr) bool {
+// sendQueued sends what is queued, and waits where the kernel's buffer is full. A message that cannot be sent
+// stops sendmmsg, which the next call then tells: it is counted and left out. The error is net.ErrClosed.
+func (c *batched) sendQueued(b *core.Batch) error {
+	retried := false // the message that is next was refused once
 	for c.sent < c.queued {
-		n, errno := mmsg(unix.SYS_SENDMMSG, fd, c.out[c.sent:c.queued])
+		n, errno := c.sendmmsg(c.out[c.sent:c.queued])
 		switch {
 		case errno == 0:
 			c.sent += n
-			c.retried = false
+			retried = false
 		case errno == unix.EAGAIN:
-			return false
-		case causeOfErrno(errno) == refused && !c.retried:
+			if err := c.awaitRoom(); err != nil {
+				for _, replies := range c.outReplies[c.sent:c.queued] {
+					b.Losses.Unsent += uint64(replies[1] - replies[0])
+				}
+				return err
+			}
+		case causeOfErrno(errno) == refused && !retried:
 			// The refusal of an earlier datagram's peer, handed to whoever sends next.
-			c.retried = true
+			c.wasRefused(errno, &b.Losses)
+			retried = true
 		default:
-			c.lose(fd, errno)
+			c.lose(b, errno)
 			c.sent++
-			c.retried = false
+			retried = false
 		}
 	}
-	return true
+	return nil
+}
+
+// sendmmsg makes the system call. A test may have it fail.
+func (c *batched) sendmmsg(messages []mmsghdr) (int, syscall.Errno) {
+	if c.sabotage != nil {
+		if errno := c.sabotage(messages); errno != 0 {
+			return 0, errno
+		}
+	}
+	return mmsg(unix.SYS_SENDMMSG, c.fd, messages)
 }
 
 // lose deals with the message at sent, which the kernel did not take.
-func (c *batched) lose(fd uintptr, errno syscall.Errno) {
+func (c *batched) lose(b *core.Batch, errno syscall.Errno) {
 	replies := c.outReplies[c.sent]
 	if replies[1]-replies[0] > 1 {
-		c.offload.failed(errno)
-		c.sendSingly(fd, replies)
+		if c.offload.failed(errno) {
+			c.warn("the kernel cannot cut replies after all: from here on they are sent one by one", errno)
+		}
+		c.sendSingly(b, replies)
 		return
 	}
-	*causeOfErrno(errno).counter(&c.batch.Losses)++
+	*causeOfErrno(errno).counter(&b.Losses)++
 }
 
 // sendSingly sends replies that the kernel did not take together. It uses the message's own slot, since
 // what lies behind that is still to be sent.
-func (c *batched) sendSingly(fd uintptr, replies [2]int) {
+func (c *batched) sendSingly(b *core.Batch, replies [2]int) {
+	c.offload.resent.Add(uint64(replies[1] - replies[0]))
 	for i := replies[0]; i < replies[1]; i++ {
-		c.write(c.sent, c.batch, &c.batch.Messages[c.batch.Replies[i].Message], i, i+1)
-		if _, errno := mmsg(unix.SYS_SENDMMSG, fd, c.out[c.sent:c.sent+1]); errno != 0 {
-			*causeOfErrno(errno).counter(&c.batch.Losses)++
+		c.write(c.sent, b, &b.Messages[b.Replies[i].Message], i, i+1)
+		_, errno := c.sendmmsg(c.out[c.sent : c.sent+1])
+		for errno == unix.EAGAIN && c.awaitRoom() == nil {
+			_, errno = c.sendmmsg(c.out[c.sent : c.sent+1])
+		}
+		if errno != 0 {
+			*causeOfErrno(errno).counter(&b.Losses)++
 		}
 	}
 }

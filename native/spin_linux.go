@@ -6,7 +6,6 @@ import "time"
 // costs some twenty microseconds of a sleeping processor waking up; looking costs the processor.
 type spin struct {
 	longest time.Duration // 0: never look
-	limit   time.Duration // how long to look this time
 	skip    int           // how many times to wait at once, because looking was in vain
 	vain    int           // how often it was, one behind the other
 }
@@ -23,7 +22,6 @@ func (s *spin) worthIt() bool {
 		s.skip--
 		return false
 	}
-	s.limit = s.longest
 	return true
 }
 
