@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Conn is a transport: a UDP socket, or memory in a test. Receive and Send are for one goroutine,
-// the worker that owns the Conn; the other methods may be called from any.
+// Conn is a transport: a UDP socket, or memory in a test. Receive and Send are each for one goroutine at a
+// time: the worker that owns the Conn as a rule, or two that each have a Batch of their own. The other
+// methods may be called from any.
 type Conn interface {
 	// Receive waits for at least one datagram and puts what there is into b, replacing what b
 	// held. It returns ErrInterrupted after Interrupt. Any other error says that the Conn is of
