@@ -17,4 +17,4 @@ const (
 )
 
 func askForBuffer(uintptr, bufferKind, int) error { return errors.ErrUnsupported }
-func grantedBuffer(uintptr, bufferKind) int          { return 0 }
+func grantedBuffer(uintptr, bufferKind) int       { return 0 }
