@@ -39,6 +39,10 @@ type Server struct {
 	// that had arrived by then are answered. Zero is DefaultDrain, negative is not at all.
 	Drain time.Duration
 
+	// Observe is told what became of each datagram, by each worker in the worker's own goroutine: it must be safe
+	// for that, and it delays what comes after. Nil, the default, costs nothing.
+	Observe func(*Observation)
+
 	mu      sync.Mutex
 	workers map[*worker]struct{} // those that serve now
 	past    Stats                // of those that have ended

@@ -28,6 +28,8 @@ type worker struct {
 	rest     []byte        // of that message: the segments behind datagram
 	datagram core.Datagram // the one that is being answered
 
+	observation Observation // for who wants to know; used again and again
+
 	tally      tally
 	counters   counters
 	idled      time.Time
@@ -96,6 +98,7 @@ func (w *worker) walk() (done bool, err error) {
 			w.tally[panics]++
 			w.guard.Fault()
 			w.panicked(p)
+			w.observe(Observation{Outcome: Fault})
 		}
 	}()
 	for w.next() {
@@ -144,6 +147,7 @@ func (w *worker) answerOne() error {
 			return err
 		}
 		w.reply(append(dst, withheld...))
+		w.observe(Observation{Outcome: Released, Reply: withheld})
 	}
 	dst, err := w.room(limit)
 	if err != nil {
@@ -153,12 +157,17 @@ func (w *worker) answerOne() error {
 	switch {
 	case err != nil:
 		w.failed(err)
+		w.observeError(err)
 	case reply == nil:
 		w.tally[silent]++
+		w.observe(Observation{Outcome: Silent})
 	case len(reply) > limit:
 		w.tooLong(len(reply))
 	case w.guard.Replied(d.Data, reply):
 		w.reply(reply)
+		w.observe(Observation{Outcome: Replied, Reply: reply})
+	default:
+		w.observe(Observation{Outcome: Withheld})
 	}
 	return nil
 }
@@ -185,6 +194,7 @@ func (w *worker) reply(data []byte) {
 func (w *worker) refuse(v guard.Verdict) {
 	w.tally[refused+counter(v)]++
 	w.logRefusal(v, w.datagram.From.Addr())
+	w.observe(Observation{Outcome: Refused, Verdict: v})
 }
 
 // tooLong counts a reply of n bytes, which is more than it may have.
@@ -194,6 +204,7 @@ func (w *worker) tooLong(n int) {
 		return
 	}
 	w.tally[oversize]++
+	w.observe(Observation{Outcome: Oversize})
 }
 
 // send sends the replies that are there.
