@@ -1,4 +1,4 @@
-/* A guest that uses all of retort.h; header_test.go knows what it must answer. */
+/* A guest that uses all of retort.h; sdk_test.go knows what it must answer. */
 #include "retort.h"
 
 static uint32_t idles;
@@ -60,7 +60,7 @@ static int32_t retort_reply(const retort_request *request, retort_out *out)
 		retort_put_decimal(out, idles);
 		break;
 	case 'l':
-		retort_log(RETORT_WARN, "a warning from C");
+		retort_log(RETORT_WARN, "a warning from the guest");
 		return retort_end(out);
 	case 'm':
 		return RETORT_MALFORMED;
@@ -73,8 +73,20 @@ static int32_t retort_reply(const retort_request *request, retort_out *out)
 		retort_put_byte(out, ' ');
 		retort_put_decimal(out, meta->local_port);
 		retort_put_byte(out, ' ');
+		retort_put_decimal(out, meta->peer_port);
+		retort_put_byte(out, ' ');
 		retort_put(out, meta->local_addr + 12, 4);
+		retort_put(out, meta->peer_addr + 12, 4);
+		retort_put_byte(out, ' ');
+		retort_put_decimal(out, meta->family);
+		retort_put_byte(out, ' ');
+		retort_put_decimal(out, meta->zone);
 		break;
+	case 'u':
+		retort_put_text(out, "Grüße 😀");
+		break;
+	case '!':
+		__builtin_trap();
 	default:
 		retort_put(out, request->data, request->len);
 	}
