@@ -34,32 +34,40 @@ func plausible(data []byte) bool {
 	return total <= len(data)
 }
 
-// parse reads a request of at least headerSize bytes. Its code is that of the response, unless it is noError. It
-// is strict: a message that ends early or late is no query.
+// parse reads a request of at least headerSize bytes. Its code is that of the response, unless it is noError. What
+// could be read, the question and what EDNS says, belongs into a response with an error, too.
 func (q *query) parse(data []byte) rcode {
 	q.data = data
 	q.answers = minSize
-	if data[2]&opcodeMask != 0 {
+	wellFormed := q.read()
+	switch {
+	case data[2]&opcodeMask != 0: // whose messages may have another form
 		return notImplemented
-	}
-	if word(data[4:]) != 1 { // RFC 9619
-		return formatError
-	}
-	at, ok := q.parseQuestion()
-	if !ok {
-		return formatError
-	}
-	for section := 1; section <= 3; section++ {
-		for range word(data[4+2*section:]) {
-			if at, ok = q.parseRecord(at, section == 3); !ok {
-				return formatError
-			}
-		}
-	}
-	if at != len(data) {
+	case !wellFormed:
 		return formatError
 	}
 	return noError
+}
+
+// read is strict: a message that ends early or late is no query, nor is one without one question (RFC 9619).
+func (q *query) read() bool {
+	questions, at, ok := word(q.data[4:]), headerSize, true
+	if questions > 1 {
+		return false
+	}
+	if questions == 1 {
+		if at, ok = q.parseQuestion(); !ok {
+			return false
+		}
+	}
+	for section := 1; section <= 3; section++ {
+		for range word(q.data[4+2*section:]) {
+			if at, ok = q.parseRecord(at, section == 3); !ok {
+				return false
+			}
+		}
+	}
+	return questions == 1 && at == len(q.data)
 }
 
 // parseQuestion returns where the question ends. Its name cannot be compressed, as nothing precedes it.

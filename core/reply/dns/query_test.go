@@ -59,6 +59,7 @@ func TestMessages(t *testing.T) {
 			"abcd 8500 0001 0001 0000 0000" + question + "c00c 0001 0001 01020304 0004 c0000201"},
 
 		{"FORMERR: no question", "abcd 0100 0000 0000 0000 0000", "abcd 8101 0000 0000 0000 0000"},
+		{"FORMERR: no question, and EDNS", "abcd 0100 0000 0000 0000 0001" + opt, "abcd 8101 0000 0000 0000 0001" + opt},
 		{"FORMERR: two questions", "abcd 0100 0002 0000 0000 0000" + question + question, "abcd 8101 0000 0000 0000 0000"},
 		{"FORMERR: only a header", head, "abcd 8101 0000 0000 0000 0000"},
 		{"FORMERR: the name ends early", head + "0165", "abcd 8101 0000 0000 0000 0000"},
@@ -79,8 +80,11 @@ func TestMessages(t *testing.T) {
 		{"FORMERR: an option that ends early", "abcd 0100 0001 0000 0000 0001" + question + "00 0029 04d0 00 00 0000 0005 0003 0002 00",
 			"abcd 8101 0001 0000 0000 0000" + question},
 
-		{"NOTIMP: a notification", "abcd 2400 0001 0000 0000 0000 0165 00 0006 0001", "abcd a004 0000 0000 0000 0000"},
-		{"NOTIMP: an update", "abcd 2800 0001 0000 0000 0000 0165 00 0006 0001", "abcd a804 0000 0000 0000 0000"},
+		{"NOTIMP: a notification", "abcd 2400 0001 0000 0000 0001 0165 00 0006 0001" + opt,
+			"abcd a004 0001 0000 0000 0001 0165 00 0006 0001" + opt},
+		{"NOTIMP: an update", "abcd 2800 0001 0000 0000 0000 0165 00 0006 0001", "abcd a804 0001 0000 0000 0000 0165 00 0006 0001"},
+		{"NOTIMP: something unheard of", "abcd 7800 0000 0000 0000 0000 ", "abcd f804 0000 0000 0000 0000"},
+		{"NOTIMP: something unheard of, of another form", "abcd 7800 0001 0001 0000 0000 ffff", "abcd f804 0000 0000 0000 0000"},
 		{"NOTIMP: the type OPT", head + "0165 00 0029 0001", "abcd 8104 0001 0000 0000 0000 0165 00 0029 0001"},
 
 		{"silence: a response", "abcd 8100 0001 0000 0000 0000" + question, "silence"},
