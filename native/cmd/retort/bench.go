@@ -50,7 +50,7 @@ lost requests, extra replies, and foreign datagrams, which the server did not se
 --expect echo replies do not tell which request they answer, and are taken in order.
 
 Each thread takes a whole processor on Linux: give the server another. "Idle" in the result is how much of its
-time the load generator had nothing to do but wait: near 0%, the figures are its own and not the server's.
+time the load generator had nothing to do but wait: near 0%, the figures may be its own and not the server's.
 
 A server that does not answer rightly in the first place is not loaded, and one that stops answering is left
 alone. SIGINT ends the run early, and shows what there is.`,

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/retort-udp/retort/core"
@@ -21,9 +22,6 @@ import (
 func bench(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	var out, diagnostics bytes.Buffer
 	root := newRoot()
-	if cmd, _, err := root.Find([]string{"bench"}); err != nil || cmd == root {
-		root.AddCommand(newBench())
-	}
 	root.SetArgs(append([]string{"bench"}, args...))
 	root.SetOut(&out)
 	root.SetErr(&diagnostics)
@@ -60,8 +58,8 @@ func TestBench(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-p", length, "--count", "500", "--timeout", "1s"}, `500 sent, 500 answered, 0 wrong, 0 lost`},
-		{[]string{"127.0.0.1:" + length, "--window", "1", "--count", "50", "--timeout", "1s"},
+		{[]string{"-p", length, "--count", "500", "--timeout", "1m"}, `500 sent, 500 answered, 0 wrong, 0 lost`},
+		{[]string{"127.0.0.1:" + length, "--window", "1", "--count", "50", "--timeout", "1m"},
 			`, 1 outstanding on 1 sockets, 32 bytes each\n`},
 		{[]string{"-p", length, "--size", "0", "--count", "50"}, `, 0 bytes each\n`},
 		{[]string{"-p", echo, "--expect", "echo", "--size", "1KiB", "--rate", "1000", "--duration", "50ms"},
@@ -76,7 +74,7 @@ func TestBench(t *testing.T) {
 
 func TestBenchJSON(t *testing.T) {
 	port := serveOn(t, reply.Length{})
-	code, stdout, stderr := bench(t.Context(), "-p", port, "--count", "100", "--timeout", "1s", "--json")
+	code, stdout, stderr := bench(t.Context(), "-p", port, "--count", "100", "--timeout", "1m", "--json")
 	var figures struct{ Sent, Answered int }
 	err := json.Unmarshal([]byte(stdout), &figures)
 	if code != exitDone || err != nil || figures.Sent != 100 || figures.Answered != 100 {
@@ -88,9 +86,9 @@ func TestBenchJSON(t *testing.T) {
 func TestBenchInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	asked := 0
+	var asked atomic.Int64 // by several workers
 	port := serveOn(t, core.HandlerFunc(func(dst []byte, d *core.Datagram) ([]byte, error) {
-		if asked++; asked == 1000 {
+		if asked.Add(1) == 1000 {
 			cancel()
 		}
 		return reply.Length{}.Reply(dst, d)
@@ -103,14 +101,14 @@ func TestBenchInterrupted(t *testing.T) {
 
 // A server that answers wrongly now and then is told from one that is only slow.
 func TestBenchWrong(t *testing.T) {
-	asked := 0
+	var asked atomic.Int64
 	port := serveOn(t, core.HandlerFunc(func(dst []byte, d *core.Datagram) ([]byte, error) {
-		if asked++; asked == 10 {
+		if asked.Add(1) == 10 {
 			return append(dst, "something else"...), nil
 		}
 		return reply.Length{}.Reply(dst, d)
 	}))
-	code, stdout, stderr := bench(t.Context(), "-p", port, "--count", "100", "--timeout", "1s")
+	code, stdout, stderr := bench(t.Context(), "-p", port, "--count", "100", "--timeout", "1m")
 	if code != exitFailure || !strings.Contains(stdout, "1 wrong") || !strings.Contains(stderr, "1 of 100 replies were wrong") {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}

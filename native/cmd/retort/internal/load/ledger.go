@@ -45,6 +45,7 @@ type ledger struct {
 	outstanding int     // how many are pending
 	limit       int     // how many may be
 	mark        int64   // requests that were due earlier are not counted
+	first       uint64  // the first that is, once there is one
 	moved       int64   // the last reply, or the first request after none was pending
 	counts      Counts
 }
@@ -75,18 +76,23 @@ func (l *ledger) send(due, now int64) {
 		l.moved = now
 	}
 	*l.at(l.tail) = entry{due: due, sent: now}
-	l.tail++
-	l.outstanding++
 	if due >= l.mark {
+		if l.counts.Sent == 0 {
+			l.first = l.tail
+		}
 		l.counts.Sent++
 	}
+	l.tail++
+	l.outstanding++
 }
 
 // reply settles the request of that number, which was sent. It returns when that was due, and whether this
 // is its right answer.
 func (l *ledger) reply(number uint64, right bool, now int64) (due int64, answered bool) {
-	if l.tail-number > uint64(len(l.entries)) {
-		l.counts.Late++ // forgotten long ago
+	if l.tail-number > uint64(len(l.entries)) { // forgotten long ago
+		if l.counts.Sent > 0 && number >= l.first {
+			l.counts.Late++
+		}
 		return 0, false
 	}
 	e := l.at(number)

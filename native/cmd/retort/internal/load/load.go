@@ -147,6 +147,8 @@ type Options struct {
 	// of its own; never after Run has returned.
 	Progress      func(Progress)
 	ProgressEvery time.Duration
+
+	sockets func(shape) network // instead of the system's, for tests; nil: the system's
 }
 
 // Check says which option cannot be.

@@ -33,9 +33,9 @@ const (
 	maxSegments = 64
 	maxPiece    = 65507
 
-	// spins is how many fruitless rounds a thread makes before it lets others have its processor for a
-	// moment. Where a server shares that processor nothing would come otherwise.
-	spins = 5000
+	// spins is how many fruitless rounds, of a microsecond or so, a thread makes before it lets others have
+	// its processor for a moment. Where a server shares that processor nothing would come otherwise.
+	spins = 100
 )
 
 // messageHeader is struct mmsghdr: recvmmsg(2).

@@ -30,8 +30,8 @@ type Report struct {
 	Interrupted bool          `json:"interrupted"`
 
 	// Rate is right replies a second while requests were sent. Idle is the share of that time in which
-	// the threads found nothing to do but wait; at 0 the figures are those of the load generator, not of the
-	// server.
+	// the threads found nothing to do but wait; at 0 the figures may be those of the load generator, and not
+	// of the server.
 	Rate float64 `json:"rate"`
 	Idle float64 `json:"idle"`
 

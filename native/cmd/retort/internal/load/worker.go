@@ -136,7 +136,10 @@ func (o *Options) batch() int {
 func (o *Options) network(c clock) network {
 	j := newJudge(o)
 	s := shape{target: o.Target, size: o.Size, most: j.most(), gso: o.GSO, buffer: socketBuffer, clock: c}
-	if o.Portable {
+	switch {
+	case o.sockets != nil:
+		return o.sockets(s)
+	case o.Portable:
 		return newPortable(s)
 	}
 	return newNetwork(s)
