@@ -10,6 +10,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/reply"
+	"github.com/retort-udp/retort/core/reply/coap"
 	"github.com/retort-udp/retort/core/reply/cookie"
 	"github.com/retort-udp/retort/core/reply/dns"
 	"github.com/retort-udp/retort/core/reply/ntp"
@@ -37,6 +38,7 @@ func builtins() []builtin {
 		{name: "dns", make: func(string) (core.Handler, error) { return new(dns.Handler), nil }},
 		{name: "ntp", make: plain(new(ntp.Handler))},
 		{name: "stun", make: plain(new(stun.Handler))},
+		{name: "coap", make: plain(new(coap.Handler))},
 		{name: "cookie", make: plain(new(cookie.Handler))},
 	}
 }
