@@ -169,6 +169,9 @@ func TestSamplesKeepTheContract(t *testing.T) {
 
 // What is committed is what the source says, as far as one can ask it: compilers differ in the bytes they make.
 func TestSamplesCanBeRebuilt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compilers take seconds")
+	}
 	for _, s := range samples(t) {
 		if !s.language.Committed() {
 			continue // is built anyway
