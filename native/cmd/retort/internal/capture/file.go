@@ -1,0 +1,124 @@
+package capture
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"github.com/retort-udp/retort/core/server"
+)
+
+// minSize is the least that a capture may be told to take: room for one largest request and its reply in each half.
+const minSize = 512 << 10
+
+// file is a ring of two files: when the one at path has half of the size it takes the place of the older one.
+type file struct {
+	path, older string
+	half        int64
+
+	disk   *os.File
+	count  *counter
+	buffer *bufio.Writer
+	ng     *pcapgo.NgWriter
+}
+
+// counter counts what is written.
+type counter struct {
+	to *os.File
+	n  int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.to.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func create(path string, size int64) (*file, error) {
+	if size < minSize {
+		return nil, fmt.Errorf("%d bytes are too few: the least is %d", size, minSize)
+	}
+	ending := filepath.Ext(path)
+	f := &file{path: path, older: strings.TrimSuffix(path, ending) + ".older" + ending, half: size / 2}
+	return f, f.begin()
+}
+
+// begin makes the file at path anew, without what was there.
+func (f *file) begin() (err error) {
+	if f.disk, err = os.OpenFile(f.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600); err != nil {
+		return err
+	}
+	f.count = &counter{to: f.disk}
+	f.buffer = bufio.NewWriterSize(f.count, 64<<10)
+	f.ng, err = pcapgo.NewNgWriterInterface(f.buffer, pcapgo.NgInterface{
+		Name:                "retort",
+		LinkType:            layers.LinkTypeRaw,
+		TimestampResolution: 9, // nanoseconds
+		SnapLength:          0, // nothing is cut
+	}, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "retort"}})
+	if err == nil {
+		err = f.flush()
+	}
+	if err != nil {
+		return errors.Join(err, f.disk.Close())
+	}
+	return nil
+}
+
+// add writes a request and its reply.
+func (f *file) add(number uint64, e *entry) error {
+	if f.count.n+int64(f.buffer.Buffered()) > f.half-int64(len(e.request)+len(e.reply)+512) {
+		if err := f.turn(); err != nil {
+			return err
+		}
+	}
+	if e.outcome == server.Released.String() {
+		return f.packet(e, e.reply, true, "reply to an earlier request of this peer, which was withheld")
+	}
+	about := "request " + strconv.FormatUint(number, 10) + ", handler " + strconv.QuoteToASCII(e.handler) + ", " + e.outcome
+	if err := f.packet(e, e.request, false, about); err != nil {
+		return err
+	}
+	if !e.replied {
+		return nil
+	}
+	return f.packet(e, e.reply, true, "reply "+strconv.FormatUint(number, 10))
+}
+
+// packet writes one packet.
+func (f *file) packet(e *entry, payload []byte, reply bool, comment string) error {
+	from, to := e.from, e.to
+	if reply {
+		from, to = to, from
+	}
+	data, err := encode(from, to, payload)
+	if err != nil {
+		return err
+	}
+	info := gopacket.CaptureInfo{Timestamp: e.when, CaptureLength: len(data), Length: len(data)}
+	return f.ng.WritePacketWithOptions(info, data, pcapgo.NgPacketOptions{Comments: []string{comment}})
+}
+
+// turn goes on in a new file.
+func (f *file) turn() error {
+	if err := f.close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.path, f.older); err != nil {
+		return err
+	}
+	return f.begin()
+}
+
+// flush has everything on its way to the disk.
+func (f *file) flush() error { return errors.Join(f.ng.Flush(), f.buffer.Flush()) }
+
+func (f *file) close() error { return errors.Join(f.flush(), f.disk.Close()) }
