@@ -1,17 +1,16 @@
 package guard_test
 
 import (
+	"maps"
 	"net/netip"
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
 	"github.com/retort-udp/retort/core/guard/guardtest"
-	"github.com/retort-udp/retort/core/reply/builtin"
 )
 
 const (
@@ -49,41 +48,6 @@ func newWorker(t testing.TB, p *guard.Policy, h core.Handler, listening ...strin
 	return w
 }
 
-// parameters are those with which the handlers that take one are put into pairings.
-var parameters = map[string][]string{"fixed": {"pong", ""}}
-
-// handlers are those that take part in pairings, the built-in ones and counting; each call makes new ones.
-func handlers(t testing.TB) map[string]core.Handler {
-	t.Helper()
-	all := map[string]core.Handler{"counting": guardtest.Counting()}
-	add := func(spec string) {
-		h, err := builtin.Named(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[spec] = h
-	}
-	for _, name := range builtin.Names() {
-		name, _, takes := strings.Cut(name, "=")
-		if !takes {
-			add(name)
-			continue
-		}
-		if parameters[name] == nil {
-			t.Fatalf("the handler %s has a parameter: say with which it is to be simulated", name)
-		}
-		for _, value := range parameters[name] {
-			add(name + "=" + value)
-		}
-	}
-	return all
-}
-
 func names(t testing.TB) []string {
-	var all []string
-	for name := range handlers(t) {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return all
+	return slices.Sorted(maps.Keys(guardtest.Handlers(t)))
 }

@@ -150,7 +150,11 @@ func TestBucket(t *testing.T) {
 	const period = 64 << 48 // nanoseconds, after which the clock of the table begins again
 	addr := netip.MustParseAddr("198.51.100.7")
 	rng := rand.New(rand.NewPCG(3, 4))
-	for range 100 {
+	policies := 100
+	if quick() {
+		policies = 20
+	}
+	for range policies {
 		p := &guard.Policy{Rate: 1 + rng.IntN(20_000), Seed: 1}
 		p.Burst = 2 + rng.IntN(min(3*p.Rate, 1000))
 		g := newGate(t, p)
@@ -230,8 +234,11 @@ func neighbours(rng *rand.Rand, four bool) (a, b netip.Addr, same int) {
 func TestFloodOfSources(t *testing.T) {
 	const perMillisecond = 1000
 	sources := 2_000_000
-	if long() {
+	switch {
+	case long():
 		sources = 10_000_000
+	case quick():
+		sources = 500_000
 	}
 	g := newGate(t, &guard.Policy{Seed: 1})
 	rng := rand.New(rand.NewPCG(7, 8))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/reply/cookie"
 	"github.com/retort-udp/retort/core/server"
 )
 
@@ -34,7 +35,8 @@ func Forged() [][]byte {
 	coap := []byte{0x40, 1, 0x12, 0x34}                                           // a confirmable GET (RFC 7252)
 	dns := append(make([]byte, 0, 29), 0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0)  // one question (RFC 1035)
 	dns = append(dns, "\x07example\x03com\x00\x00\x01\x00\x01"...)                // of type A, class IN
-	return [][]byte{[]byte("x"), dns, ntp, stun, coap, []byte("<13>x"), []byte("a:1|c"), {0}}
+	return [][]byte{[]byte("x"), dns, ntp, stun, coap, []byte("<13>x"), []byte("a:1|c"), {0},
+		cookie.AppendQuestion(nil, cookie.Cookie{}, []byte("x"))}
 }
 
 // FirstAnswered returns the first of the forged datagrams that h answers, or else the first.
@@ -60,13 +62,13 @@ type Loop struct {
 	Stats     []server.Stats
 }
 
-// day is when simulations give up.
-const day = 24 * time.Hour
+// patience is when a simulation of a loop gives up: after 100,000 exchanges, or a minute.
+func (p Path) patience() time.Duration { return time.Minute + 200_000*(p.Latency+p.Jitter) }
 
 // LoopWith forges a datagram from the service s, which is at them, to a server of ours with the handler h at us.
 func (n *Network) LoopWith(t testing.TB, h core.Handler, us netip.AddrPort, s Service, them netip.AddrPort, data []byte) Loop {
 	t.Helper()
-	n.Until = day
+	n.Until = n.Path.patience()
 	n.Listen(us)
 	n.Serve(them, s)
 	n.Send(them, us, data)
@@ -76,7 +78,7 @@ func (n *Network) LoopWith(t testing.TB, h core.Handler, us netip.AddrPort, s Se
 // LoopBetween forges a datagram from one server of ours to another.
 func (n *Network) LoopBetween(t testing.TB, a core.Handler, us netip.AddrPort, b core.Handler, them netip.AddrPort, data []byte) Loop {
 	t.Helper()
-	n.Until = day
+	n.Until = n.Path.patience()
 	n.Listen(us)
 	n.Listen(them)
 	n.Send(them, us, data)

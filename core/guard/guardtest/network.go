@@ -54,7 +54,7 @@ type end interface {
 // New returns an empty network.
 func New(seed uint64, p Path) *Network {
 	return &Network{
-		Path: p, Batch: 64, Until: 1000 * time.Hour,
+		Path: p, Batch: 64, Until: 100_000 * time.Hour,
 		rng: rand.New(rand.NewPCG(seed, 1)), ends: make(map[netip.AddrPort]end),
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
 	"github.com/retort-udp/retort/core/guard/guardtest"
-	"github.com/retort-udp/retort/core/reply/builtin"
 	"github.com/retort-udp/retort/core/server"
 	"github.com/retort-udp/retort/native"
 )
@@ -141,23 +139,6 @@ func over(t testing.TB, servers ...*running) {
 			t.Fatalf("it is not over after %v and %d datagrams", patience, total)
 		}
 	}
-}
-
-// handlers are the built-in ones and counting, by name; each call makes new ones. Those that take a parameter get one.
-func handlers(t testing.TB) map[string]core.Handler {
-	t.Helper()
-	all := map[string]core.Handler{"counting": guardtest.Counting()}
-	for _, spec := range builtin.Names() {
-		if name, _, takes := strings.Cut(spec, "="); takes {
-			spec = name + "=pong"
-		}
-		h, err := builtin.Named(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[spec] = h
-	}
-	return all
 }
 
 // needLoopbackNetwork skips the test where 127.0.0.1 is the only address of 127.0.0.0/8.

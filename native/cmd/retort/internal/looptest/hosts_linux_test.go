@@ -40,8 +40,8 @@ func TestLoopsBetweenHosts(t *testing.T) {
 				t.Skip("the loop has 65,537 exchanges")
 			}
 			var first, second *running
-			a.Do(func() { first = serve(t, tt.first.String(), tt.low, handlers(t)[tt.firstName], tt.policy) })
-			b.Do(func() { second = serve(t, tt.second.String(), tt.low, handlers(t)[tt.secondName], tt.policy) })
+			a.Do(func() { first = serve(t, tt.first.String(), tt.low, guardtest.Handlers(t)[tt.firstName], tt.policy) })
+			b.Do(func() { second = serve(t, tt.second.String(), tt.low, guardtest.Handlers(t)[tt.secondName], tt.policy) })
 			a.Do(func() { forge(t, first.addr, second.addr, []byte("x")) })
 			over(t, first, second)
 			one, two := first.stop(), second.stop()
@@ -58,10 +58,7 @@ func TestLoopsWithServicesOfAnotherHost(t *testing.T) {
 	a, b := netns.New(t)
 	for _, ips := range [][2]netip.Addr{{a.V4, b.V4}, {a.V6, b.V6}} {
 		for _, name := range []string{"counting", "echo", "length", "time", "dns", "ntp"} {
-			h := handlers(t)[name]
-			if h == nil {
-				continue // not built in
-			}
+			h := guardtest.Handlers(t)[name]
 			data := guardtest.FirstAnswered(t, h)
 			var us *running
 			a.Do(func() { us = serve(t, ips[0].String(), true, h, &guard.Policy{RateLimit: guard.Off}) })
@@ -97,7 +94,7 @@ func TestLoopWithTheListingOfAnotherHost(t *testing.T) {
 		var listing netip.AddrPort
 		b.Do(func() { listing = python(t, b.V4.String()) })
 		var us *running
-		a.Do(func() { us = serve(t, a.V4.String(), true, handlers(t)["time"], policy(listing.Port())) })
+		a.Do(func() { us = serve(t, a.V4.String(), true, guardtest.Handlers(t)["time"], policy(listing.Port())) })
 		b.Do(func() { forge(t, listing, us.addr, []byte("x")) })
 		over(t, us)
 		s := us.stop()
@@ -115,7 +112,7 @@ func TestBroadcastBetweenHosts(t *testing.T) {
 	for _, answers := range []bool{false, true} {
 		var us *running
 		a.Do(func() {
-			us = serve(t, "0.0.0.0", false, handlers(t)["echo"], &guard.Policy{AnswerGroup: answers, Local: []netip.Addr{a.V4}})
+			us = serve(t, "0.0.0.0", false, guardtest.Handlers(t)["echo"], &guard.Policy{AnswerGroup: answers, Local: []netip.Addr{a.V4}})
 		})
 		var c *net.UDPConn
 		b.Do(func() { c, _ = socket(t, b.V4.String(), false) })
@@ -145,7 +142,7 @@ func TestOwnNamesOnAHost(t *testing.T) {
 	local := []netip.Addr{a.V4, a.V6, a.LinkLocal}
 	for _, ip := range []string{"0.0.0.0", "::"} {
 		a.Do(func() {
-			us := serve(t, ip, false, handlers(t)["echo"], &guard.Policy{Local: local})
+			us := serve(t, ip, false, guardtest.Handlers(t)["echo"], &guard.Policy{Local: local})
 			names := []netip.Addr{a.V4, netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.7.7.7")}
 			if ip == "::" {
 				names = append(names, a.V6, netip.MustParseAddr("::1"))

@@ -19,7 +19,7 @@ import (
 // One forged datagram between a server of ours and each service: every exchange ends within its bound. The services
 // are on low ports, all at once.
 func TestLoopsWithServices(t *testing.T) {
-	for name, h := range handlers(t) {
+	for name, h := range guardtest.Handlers(t) {
 		t.Run(name, func(t *testing.T) {
 			data := guardtest.FirstAnswered(t, h)
 			us := serve(t, "127.0.0.1", true, h, nil)
@@ -47,7 +47,7 @@ func TestLoopsWithServicesOnClientPorts(t *testing.T) {
 		t.Skip("each of these loops has 65,537 exchanges")
 	}
 	services := guardtest.Services()
-	us := serve(t, "127.0.0.1", true, handlers(t)["time"], nil)
+	us := serve(t, "127.0.0.1", true, guardtest.Handlers(t)["time"], nil)
 	var all []*other
 	for _, name := range []string{"listing", "chargen", "daytime"} {
 		i := slices.IndexFunc(services, func(s guardtest.Service) bool { return s.Name == name })
@@ -73,9 +73,9 @@ func TestLoopsWithServicesOnClientPorts(t *testing.T) {
 func TestLoopsBetweenOurs(t *testing.T) {
 	var names []string
 	var servers []*running
-	for _, name := range slices.Sorted(maps.Keys(handlers(t))) {
+	for _, name := range slices.Sorted(maps.Keys(guardtest.Handlers(t))) {
 		names = append(names, name)
-		servers = append(servers, serve(t, "127.0.0.1", true, handlers(t)[name], nil))
+		servers = append(servers, serve(t, "127.0.0.1", true, guardtest.Handlers(t)[name], nil))
 	}
 	for i, a := range servers {
 		data := guardtest.FirstAnswered(t, a.Handler)
@@ -101,7 +101,7 @@ func TestForgedSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ip := range []string{"127.0.0.1", "0.0.0.0", "::"} {
-		us := serve(t, ip, false, handlers(t)["echo"], &guard.Policy{Local: local})
+		us := serve(t, ip, false, guardtest.Handlers(t)["echo"], &guard.Policy{Local: local})
 		port := us.addr.Port()
 		at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)
 		want := make(map[guard.Verdict]uint64)
@@ -172,7 +172,7 @@ func python(t testing.TB, ip string) netip.AddrPort {
 // The listing and each handler. Where these come to a fixed point it is over at once. The listing's port is one of
 // clients, so the others would live for long, and the policy says that it is a service's.
 func TestLoopsWithTheListing(t *testing.T) {
-	for name, h := range handlers(t) {
+	for name, h := range guardtest.Handlers(t) {
 		t.Run(name, func(t *testing.T) {
 			listing := python(t, "127.0.0.1")
 			us := serve(t, "127.0.0.1", true, h, &guard.Policy{ServicePorts: []uint16{listing.Port()}})
@@ -197,7 +197,7 @@ func TestLoopWithTheListingOnItsPort(t *testing.T) {
 		t.Skip("the loop has 65,537 exchanges")
 	}
 	listing := python(t, "127.0.0.1")
-	us := serve(t, "127.0.0.1", true, handlers(t)["time"], nil)
+	us := serve(t, "127.0.0.1", true, guardtest.Handlers(t)["time"], nil)
 	began := time.Now()
 	forge(t, listing, us.addr, []byte("x"))
 	over(t, us)
