@@ -39,7 +39,7 @@ func (db *database) answer(m *message, q *query) {
 // not exact. It follows aliases, and returns false when there is no room for what must be said.
 func (m *message) resolve(n *name, exact bool, t rtype) bool {
 	var owner *name // nil: the name in the question
-	var seen [maxAliases]*name
+	var seen [maxAliases]*name // whose aliases have been followed; nil for a name that is not known
 	for hop := range maxAliases {
 		z := n.enclosing()
 		if z == nil {
@@ -69,7 +69,9 @@ func (m *message) resolve(n *name, exact bool, t rtype) bool {
 		if t == typeANY {
 			return true
 		}
-		seen[hop] = n
+		if exact {
+			seen[hop] = n
+		}
 		n, exact = alias.records[0].names[0], true
 		owner = n
 		for _, s := range seen[:hop+1] {

@@ -48,9 +48,9 @@
 // DNS amplifies: 512 bytes of answer to a query of 17 are 12 to 1 on the wire, IP headers counted, and 4,096 bytes
 // to one of 28 with EDNS are 73 to 1. An answer that is longer than cap(dst) is therefore not lost but truncated:
 // it is the question alone, with the TC bit set, so that an honest client knows. With a server's default of
-// 3 bytes out for each in, that becomes of answers above 137 bytes or so to the query for a name of 10 letters.
-// There is no TCP here to ask again by; a server whose zones have long answers must be allowed a larger factor,
-// and be asked by clients that it knows, or have its queries padded (RFC 7830), which allows for more.
+// 3 bytes out for each in, that becomes of answers above 143 bytes to the query for example.com, or 176 with EDNS.
+// There is no TCP here to ask again by: a server whose zones have long answers must be allowed a larger factor,
+// with clients that it knows, or its clients pad their queries (RFC 7830), which earns them more.
 package dns
 
 import "github.com/retort-udp/retort/core"
