@@ -57,3 +57,19 @@ func TestObserve(t *testing.T) {
 		t.Errorf("%d of %d datagrams were observed", len(seen), stats.Received)
 	}
 }
+
+// The handler's time is taken now and then, from the first datagram on.
+func TestHandlingIsSampled(t *testing.T) {
+	h := open(t, &server.Server{Handler: moody})
+	stop := h.serve()
+	for range 520 {
+		h.ask(t, "a")
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if s := h.Stats(); s.Handling.Count() != 3 || s.Latency.Count() != 520 || s.Handling.Sum >= s.Latency.Sum {
+		t.Errorf("%d of the handler's times, %v in all; %d replies, %v in all",
+			s.Handling.Count(), s.Handling.Sum, s.Latency.Count(), s.Latency.Sum)
+	}
+}

@@ -32,6 +32,8 @@ type Stats struct {
 
 	Losses  core.Losses // datagrams that the Conns lost on either way
 	Latency Histogram   // from a batch's arrival until its replies were sent, for each reply
+
+	Handling Histogram // how long the handler took for a datagram, of one datagram in 256 of each worker
 }
 
 func (s *Stats) clone() Stats {
@@ -71,6 +73,8 @@ type counters struct {
 	plain   [countersLen]atomic.Uint64
 	codes   [32]codeCounter
 	latency histogram
+
+	handling histogram
 }
 
 // codeCounter counts one Code. A guest chooses its codes, so there is no map that it could fill.
@@ -158,4 +162,5 @@ func (c *counters) addTo(s *Stats) {
 		}
 	}
 	c.latency.addTo(&s.Latency)
+	c.handling.addTo(&s.Handling)
 }
