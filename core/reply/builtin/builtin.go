@@ -15,6 +15,7 @@ import (
 	"github.com/retort-udp/retort/core/reply/dns"
 	"github.com/retort-udp/retort/core/reply/ntp"
 	"github.com/retort-udp/retort/core/reply/stun"
+	"github.com/retort-udp/retort/core/reply/syslog"
 )
 
 // builtin is a handler that can be named. It takes a parameter, behind "=", when param says what that is.
@@ -38,6 +39,7 @@ func builtins() []builtin {
 		{name: "dns", make: func(string) (core.Handler, error) { return new(dns.Handler), nil }},
 		{name: "ntp", make: plain(new(ntp.Handler))},
 		{name: "stun", make: plain(new(stun.Handler))},
+		{name: "syslog", make: plain(new(syslog.Handler))},
 		{name: "coap", make: plain(new(coap.Handler))},
 		{name: "cookie", make: plain(new(cookie.Handler))},
 	}
