@@ -16,6 +16,7 @@ const (
 	exitDone    = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitConfig  = 78 // EX_CONFIG of sysexits(3)
 )
 
 func newExitCodes() *cobra.Command {
@@ -27,6 +28,7 @@ func newExitCodes() *cobra.Command {
   0  done; a server was told to end by SIGINT or SIGTERM, and has answered what had arrived
   1  it could not be done: the port is in use or out of range, a handler is not fit, no reply came
   2  the command line cannot be understood
+ 78  the configuration cannot be used: the file, a variable, or what it names
 
 With any but 0, the last line on standard error says why. A second SIGINT or SIGTERM ends the process at
 once, by that signal: a shell shows 130 or 143.`,
@@ -44,6 +46,14 @@ func (e *exitError) Unwrap() error { return e.error }
 // usagef returns an error of the command line.
 func usagef(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// configError returns an error of the configuration: a file, a variable, or what these name.
+func configError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{exitConfig, err}
 }
 
 // exclusive returns an error when the flag was given and one of the others was, too.

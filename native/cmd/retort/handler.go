@@ -127,13 +127,17 @@ func (f *handlerFlags) make(
 var moduleFlags = append([]string{"memory", "isolate", "cache-dir", "cache-size", "no-cache", "fallback", "no-self-test"},
 	limitFlags...)
 
+// isBuiltin says whether a handler is one that is compiled in, whatever parameter stands behind its name.
+func isBuiltin(handler string) bool {
+	name, _, _ := strings.Cut(handler, "=")
+	names := handlerNames()
+	return slices.Contains(names, name) || slices.Contains(names, name+"=")
+}
+
 // isModule says whether a handler is named as a file. The name of a built-in handler never is, whatever
 // parameter stands behind it.
 func isModule(handler string) bool {
-	name, _, _ := strings.Cut(handler, "=")
-	names := handlerNames()
-	builtin := slices.Contains(names, name) || slices.Contains(names, name+"=")
-	return !builtin && (strings.HasSuffix(handler, ".wasm") || strings.ContainsAny(handler, `/\`))
+	return !isBuiltin(handler) && (strings.HasSuffix(handler, ".wasm") || strings.ContainsAny(handler, `/\`))
 }
 
 func (f *handlerFlags) compile(ctx context.Context, log *slog.Logger) (*engine.Handler, error) {
@@ -141,8 +145,24 @@ func (f *handlerFlags) compile(ctx context.Context, log *slog.Logger) (*engine.H
 	if err != nil {
 		return nil, fmt.Errorf("--handler: %w", err)
 	}
-	c := wasmhandler.Config{
-		Name:      f.handler,
+	c, err := f.moduleConfig(f.handler, log)
+	if err != nil {
+		return nil, err
+	}
+	if c.Vectors, err = f.vectors(); err != nil {
+		return nil, err
+	}
+	m, err := wasmhandler.Compile(ctx, wasm, c)
+	if err != nil {
+		return nil, err
+	}
+	return engine.ModuleHandler(f.handler, wasm, m), nil
+}
+
+// moduleConfig says how a module is run, but for its vectors.
+func (f *handlerFlags) moduleConfig(name string, log *slog.Logger) (c wasmhandler.Config, err error) {
+	c = wasmhandler.Config{
+		Name:      name,
 		Memory:    int64(f.memory),
 		Isolate:   f.isolate,
 		Seed:      f.seed,
@@ -151,22 +171,13 @@ func (f *handlerFlags) compile(ctx context.Context, log *slog.Logger) (*engine.H
 		Log:       log,
 	}
 	if err := f.limits.applyTo(&c); err != nil {
-		return nil, err
+		return c, err
 	}
 	if c.Fallback, err = builtin.Named(f.fallback); err != nil {
-		return nil, fmt.Errorf("--fallback: %w", err)
+		return c, fmt.Errorf("--fallback: %w", err)
 	}
-	if c.Vectors, err = f.vectors(); err != nil {
-		return nil, err
-	}
-	if c.Compiler, err = compiler(); err != nil {
-		return nil, err
-	}
-	m, err := wasmhandler.Compile(ctx, wasm, c)
-	if err != nil {
-		return nil, err
-	}
-	return engine.ModuleHandler(f.handler, wasm, m), nil
+	c.Compiler, err = compiler()
+	return c, err
 }
 
 // vectors returns those that lie beside the module; nil if there are none, or they are not asked for.

@@ -13,8 +13,10 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/impair"
 	"github.com/retort-udp/retort/core/server"
 	"github.com/retort-udp/retort/native"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/config"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/engine"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/flagtype"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/listing"
@@ -35,11 +37,14 @@ type listenerFlags struct {
 	busyPoll    time.Duration
 	gso         flagtype.Choice
 	drain       time.Duration
+	impair      impair.Settings
 
 	// What no flag says.
-	set   *pflag.FlagSet // has the flags, and which of them were given
-	name  string
-	hosts []string // none: loopback
+	set    *pflag.FlagSet // has the flags, and which of them were given
+	name   string         // "": it is the only one, and needs none
+	hosts  []string       // none: loopback
+	source config.Source  // of its heading in a file; zero: it is the command line's
+	layers config.Layers  // that its values came from
 }
 
 func (f *listenerFlags) add(flags *pflag.FlagSet) {
@@ -57,6 +62,8 @@ func (f *listenerFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.busyPoll, "busy-poll", 0, "how `LONG` to look for datagrams before sleeping; costs a processor (Linux)")
 	flags.Var(&f.gso, "gso", "have the kernel cut and join datagrams, which some kernels do wrong; auto: on loopback (Linux)")
 	flags.DurationVar(&f.drain, "drain", server.DefaultDrain, "how `LONG` to go on answering when told to end")
+	flags.TextVar(&f.impair, "impair", impair.Settings{},
+		"have datagrams go wrong on purpose: `FAULTS`: loss, duplicate, reorder, truncate, corrupt (10%, or in.loss=10%, out.loss=10%), delay=20ms±5ms, swap, wrong-port, seed=7")
 	flags.Var(&f.readBuffer, "read-buffer",
 		"what the kernel keeps of arriving datagrams for each socket; 0: its default")
 	flags.Var(&f.writeBuffer, "write-buffer",
@@ -102,8 +109,8 @@ func (f *listenerFlags) loadHandler(ctx context.Context, stdin io.Reader, log *s
 	return f.load(ctx, f.set, stdin, log)
 }
 
-// spec returns the listener with the handler of a slot, for an engine.
-func (f *listenerFlags) spec(slot *engine.Slot) (engine.Spec, error) {
+// spec returns the listener of a service, with the handler of a slot.
+func (f *listenerFlags) spec(s *service, slot *engine.Slot) (engine.Spec, error) {
 	addrs, err := f.addresses()
 	if err != nil {
 		return engine.Spec{}, err
@@ -117,11 +124,33 @@ func (f *listenerFlags) spec(slot *engine.Slot) (engine.Spec, error) {
 			Workers:     f.workers,
 			BusyPoll:    f.busyPoll,
 			GSO:         gsoSettings[f.gso.Value],
+			Log:         s.log,
 		},
 		Policy: f.guardPolicy,
 		Slot:   slot,
 		Drain:  f.drain,
+
+		AroundHandler: func(h core.Handler) core.Handler { return f.decorate(h, s) },
+		AroundConn:    f.impaired(s.log),
+		Observe:       s.observer(slot),
 	}, nil
+}
+
+// impaired returns what puts faults around the listener's Conns; nil if there are to be none.
+func (f *listenerFlags) impaired(log *slog.Logger) func(core.Conn) core.Conn {
+	if !f.impair.Any() {
+		return nil
+	}
+	worker := 0
+	return func(c core.Conn) core.Conn {
+		impaired, err := native.Impair(c, f.impair, worker)
+		if err != nil {
+			log.Error("nothing goes wrong on purpose at a listener", "listener", c.LocalAddr(), "error", err)
+			return c
+		}
+		worker++
+		return impaired
+	}
 }
 
 // guardPolicy returns the policy of a listener with these conns.
@@ -130,7 +159,7 @@ func (f *listenerFlags) guardPolicy(conns []core.Conn) (*guard.Policy, error) {
 	if err == nil && f.listenOnly {
 		p.AnswerGroup = true // it answers nobody, and prints what was sent to everybody
 	}
-	return p, err
+	return p, f.blame(err)
 }
 
 // decorate puts around the handler what is asked for beside replying, if anything is.

@@ -26,6 +26,7 @@ import (
 //	start NAME ARGS...      run "retort ARGS..." in the background; wait until it listens; set $NAME to its port,
 //	                        and $NAME2 to that of its second listener
 //	said NAME REGEXP        wait until NAME has printed a match
+//	logged NAME REGEXP      the same of what it has said on standard error
 //	end NAME                end it as a signal would, and expect exit code 0; "! end": end it and expect 1
 //	ended NAME              wait until it ends by itself with exit code 0; "! ended": with 1
 //	peer NAME ARGS...       the same as start, with Python and testdata/peer.py
@@ -69,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"start":  cmdStart,
 			"peer":   cmdPeer,
 			"said":   cmdSaid,
+			"logged": cmdLogged,
 			"end":    cmdEnd,
 			"ended":  cmdEnded,
 			"same":   cmdSame,
@@ -131,17 +133,19 @@ func (o *output) now() (string, <-chan struct{}) {
 }
 
 // await waits for a match on standard output; it returns nil when the process ended without one.
-func (p *process) await(re *regexp.Regexp) []string {
+func (p *process) await(re *regexp.Regexp) []string { return p.awaitIn(&p.stdout, re) }
+
+func (p *process) awaitIn(o *output, re *regexp.Regexp) []string {
 	deadline := time.After(patience)
 	for {
-		text, more := p.stdout.now()
+		text, more := o.now()
 		if m := re.FindStringSubmatch(text); m != nil {
 			return m
 		}
 		select {
 		case <-more:
 		case <-p.done:
-			text, _ = p.stdout.now()
+			text, _ = o.now()
 			return re.FindStringSubmatch(text)
 		case <-deadline:
 			return nil
@@ -243,6 +247,19 @@ func cmdSaid(ts *testscript.TestScript, neg bool, args []string) {
 	if p.await(re) == nil {
 		text, _ := p.stdout.now()
 		ts.Fatalf("%s did not say %s, but\n%s", args[0], args[1], text)
+	}
+}
+
+func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: logged NAME REGEXP")
+	}
+	re, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	p := find(ts, args[0])
+	if p.awaitIn(&p.stderr, re) == nil {
+		text, _ := p.stderr.now()
+		ts.Fatalf("%s did not log %s, but\n%s", args[0], args[1], text)
 	}
 }
 

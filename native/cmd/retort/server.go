@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/server"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/capture"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/dropin"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/engine"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/flagtype"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/listing"
@@ -46,21 +49,38 @@ type serverFlags struct {
 
 // processFlags say what all listeners of a server share.
 type processFlags struct {
-	printBuffer flagtype.Size
-	logFormat   flagtype.Choice
+	config       string
+	handlers     string
+	handlersPoll time.Duration
+	printBuffer  flagtype.Size
+	logFormat    flagtype.Choice
+	capture      string
+	captureSize  flagtype.Size
 }
 
 func (f *processFlags) add(flags *pflag.FlagSet) {
 	f.printBuffer = printBuffer
 	f.logFormat = flagtype.Choice{Value: "text", Words: []string{"text", "json"}}
+	flags.StringVar(&f.config, "config", "", "`FILE` of settings, as \"retort config example\" shows; flags and variables count more")
+	flags.StringVar(&f.handlers, "handlers", "",
+		"`DIR` whose .wasm files are handlers by their names; what is added, replaced or removed there is noticed")
+	flags.DurationVar(&f.handlersPoll, "handlers-poll", dropin.DefaultPoll,
+		"how `LONG` a change there goes unnoticed of which the system does not tell")
 	flags.Var(&f.logFormat, "log-format", "form of the diagnostics on standard error")
 	flags.Var(&f.printBuffer, "print-buffer", "how much text may wait to be printed")
+	f.captureSize = capture.DefaultSize
+	flags.StringVar(&f.capture, "capture", "",
+		"write requests, their replies and what became of them into `FILE`, which Wireshark and \"retort replay\" read")
+	flags.Var(&f.captureSize, "capture-size", "how much that file may take, and an older one beside it; the oldest go")
 }
 
 // check refuses what cannot be.
 func (f *processFlags) check() error {
-	if f.printBuffer > maxPrintBuffer {
+	switch {
+	case f.printBuffer > maxPrintBuffer:
 		return usagef("--print-buffer %v is more than %v", f.printBuffer, flagtype.Size(maxPrintBuffer))
+	case f.handlersPoll <= 0:
+		return usagef("--handlers-poll %v: it must be more than 0", f.handlersPoll)
 	}
 	return nil
 }
@@ -84,10 +104,22 @@ vectors later, another answers until it passes again (--fallback).
 What is printed goes through a buffer: when standard output is slow, lines are lost and counted, and replies
 are not. Diagnostics go to standard error.
 
+Several listeners, each with its handler and its rules, are described in a file (--config); each flag has a key
+there by its name, and a variable: RETORT_RATE_LIMIT for --rate-limit. A flag counts more than a variable, that
+more than the file.
+
+With --handlers each NAME.wasm in a directory is a handler called NAME. What lies beside it belongs to it:
+NAME.toml has its settings and its listeners, NAME.vectors.txt its self-test, NAME.sha256 the digest that it must
+have. Files that are added, replaced or removed while the server runs are noticed, and looked at again on
+SIGHUP; one that is not fit is refused, and what was there before goes on. When NAME.wasm is removed, the listeners
+of NAME.toml close; those of --config that use it answer with --fallback.
+
 SIGINT and SIGTERM let the server answer what has arrived, and end it; a second one ends it at once.`,
 		Example: `  retort server
   retort server 0.0.0.0 -p 5000 --handler echo
   retort server 127.0.0.1:1060 '[::1]:1060' --handler my.wasm --handler-config @my.conf
+  retort server --config /etc/retort/retort.toml
+  retort server --handlers /etc/retort/handlers
   retort server --drop 0.5        lose half of the datagrams, to see what clients make of it`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 
@@ -106,26 +138,34 @@ SIGINT and SIGTERM let the server answer what has arrived, and end it; a second 
 type service struct {
 	log     *slog.Logger
 	engine  *engine.Engine
+	dropins *dropins                // nil: there is no directory of handlers
 	printer *transcript.Printer     // not nil once the first listener starts
 	buffer  int                     // bytes of text that may wait for it, for each worker
+	capture *capture.Capture        // nil: none is written
 	die     context.CancelCauseFunc // ends the server with an error
 }
 
 // run does everything that can fail before the first line is printed and the first datagram answered.
 func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
-	f.hosts = hosts
-	if err := errors.Join(f.listenerFlags.check(), f.processFlags.check()); err != nil {
+	wanted, err := f.get(hosts)
+	if err != nil {
 		return err
 	}
 	stderr := lossy.New(cmd.ErrOrStderr(), logBuffer) // starts with the server: what fails before says so itself
 	defer closeWithin(lastWords, stderr.Close)
-	log := newLog(stderr, f.logFormat.Value)
+	log := newLog(stderr, wanted.logFormat.Value)
 
 	ctx, die := context.WithCancelCause(cmd.Context())
 	defer die(nil)
 	s := &service{log: log, engine: engine.New(log), die: die}
 	defer closeInto(&err, s.engine)
-	opened, err := f.open(ctx, cmd.InOrStdin(), s)
+	if wanted.capture != "" && !f.explain {
+		if s.capture, err = capture.Open(wanted.capture, int64(wanted.captureSize), log); err != nil {
+			return err
+		}
+		defer closeWithin(lastWords, s.endCapture)
+	}
+	opened, err := s.open(ctx, wanted, cmd.InOrStdin())
 	if err != nil {
 		if cmd.Context().Err() != nil {
 			return nil // told to end before it began
@@ -136,22 +176,73 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 		return explain(cmd.OutOrStdout(), opened)
 	}
 	stderr.Start()
-	s.buffer = int(f.printBuffer) / max(workers(opened), 1)
+	s.buffer = int(wanted.printBuffer) / max(workers(opened), 1)
 	return s.serve(ctx, opened, cmd.OutOrStdout())
 }
 
-// open makes the handlers and opens the sockets.
-func (f *serverFlags) open(ctx context.Context, stdin io.Reader, s *service) ([]*engine.Listener, error) {
-	h, err := f.loadHandler(ctx, stdin, s.log)
+// open makes the handlers and opens the sockets, all of them or none; but what lies in a directory of handlers and
+// is not fit is left out, with a line in the log.
+func (s *service) open(ctx context.Context, wanted *settings, stdin io.Reader) ([]*engine.Listener, error) {
+	if wanted.handlers != "" {
+		var err error
+		if s.dropins, err = newDropins(s, wanted); err != nil {
+			return nil, configError(err)
+		}
+	}
+	var specs []engine.Spec
+	for _, l := range wanted.listeners {
+		slot, err := s.slot(ctx, wanted, l, stdin)
+		if err != nil {
+			return nil, l.blame(err)
+		}
+		spec, err := l.spec(s, slot)
+		if err != nil {
+			return nil, l.blame(err)
+		}
+		specs = append(specs, spec)
+	}
+	opened, err := s.engine.Open(specs...)
+	if err != nil || s.dropins == nil {
+		return opened, err
+	}
+	more, err := s.dropins.open(ctx)
+	return append(opened, more...), err
+}
+
+// slot returns the place of a listener's handler.
+func (s *service) slot(ctx context.Context, wanted *settings, l *listenerFlags, stdin io.Reader) (*engine.Slot, error) {
+	if s.dropins != nil && !l.listenOnly && !isBuiltin(l.handler) && !isModule(l.handler) {
+		for _, name := range append([]string{"handler-config", "seed"}, moduleFlags...) {
+			if wanted.own(l, name) {
+				return nil, fmt.Errorf("--%s is not the listener's: it belongs into %s.toml in %s", name, l.handler, wanted.handlers)
+			}
+		}
+		return s.dropins.slot(l.handler)
+	}
+	h, err := l.loadHandler(ctx, stdin, s.log)
 	if err != nil {
 		return nil, err
 	}
-	spec, err := f.spec(s.engine.NewSlot(h.Name, h))
-	if err != nil {
-		return nil, err
+	return s.engine.NewSlot(h.Name, h), nil
+}
+
+// observer returns what a listener with that slot tells of its datagrams; nil if nobody wants to know.
+func (s *service) observer(slot *engine.Slot) func(*server.Observation) {
+	if s.capture == nil {
+		return nil
 	}
-	spec.AroundHandler = func(h core.Handler) core.Handler { return f.decorate(h, s) }
-	return s.engine.Open(spec)
+	return s.capture.Observer(slot.Name)
+}
+
+// endCapture writes what is left of the capture, and says what is in it.
+func (s *service) endCapture(ctx context.Context) {
+	err := s.capture.Close(ctx)
+	written, missed := s.capture.Counts()
+	level, counted := slog.LevelInfo, []slog.Attr{slog.Uint64("requests", written), slog.Uint64("missed", missed)}
+	if err != nil {
+		level, counted = slog.LevelError, append(counted, slog.Any("error", err))
+	}
+	s.log.LogAttrs(ctx, level, "the capture has ended", counted...)
 }
 
 // explain prints what the guards of listeners would go by.
@@ -181,13 +272,29 @@ func (s *service) serve(ctx context.Context, listeners []*engine.Listener, stdou
 	go s.printer.Report(reports, s.log, reportEvery)
 
 	s.engine.Start(listeners...)
+	stopWatching := s.watch(ctx)
 	err := s.engine.Run(ctx)
+	stopWatching()
 	if cause := context.Cause(ctx); err == nil && errors.Is(cause, listing.ErrNotASCII) {
 		err = cause
 	}
 	closeWithin(lastWords, s.printer.Close)
 	s.sumUp()
 	return err
+}
+
+// watch keeps up with the directory of handlers, if there is one, until it is told to stop.
+func (s *service) watch(ctx context.Context) (stop func()) {
+	if s.dropins == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { s.dropins.watch(ctx) })
+	return func() {
+		cancel()
+		watching.Wait()
+	}
 }
 
 // sumUp logs what was counted. Where there are several listeners, each has a line of its own.

@@ -82,6 +82,7 @@ func Variable(key string) string {
 }
 
 // Environment returns the values of those variables that are settings of one of the sets. Lookup is os.LookupEnv.
+// A variable that is empty is none.
 //
 // RETORT_PORT is left out when it is the address of a service: Kubernetes gives that variable to every container
 // that can see a Service by the name of retort.
@@ -91,7 +92,7 @@ func Environment(lookup func(string) (string, bool), sets ...*pflag.FlagSet) Tab
 		set.VisitAll(func(f *pflag.Flag) {
 			name := Variable(f.Name)
 			text, ok := lookup(name)
-			if !ok || f.Name == "port" && strings.Contains(text, "://") {
+			if !ok || text == "" || f.Name == "port" && strings.Contains(text, "://") {
 				return
 			}
 			table[f.Name] = Value{[]string{text}, Source{Kind: FromEnvironment, Name: name}}

@@ -34,10 +34,15 @@ func typed(f *pflag.Flag) any {
 			return n
 		}
 	}
+	// A port or a size is a number, if it is written as one.
+	if n, err := strconv.ParseInt(all[0], 10, 64); err == nil && f.Value.Type() != "string" && strconv.FormatInt(n, 10) == all[0] {
+		return n
+	}
 	return all[0]
 }
 
-// Write writes what the flags of a set are, one a line, each with its source. What is written is a table of a file.
+// Write writes what the flags of a set are, one a line, each with its source. What is written is a table of a file; flags
+// that are not marked as changed stand there behind a "#".
 func Write(out io.Writer, set *pflag.FlagSet, sources map[string]Source) error {
 	var all []string
 	var from []string
@@ -46,6 +51,9 @@ func Write(out io.Writer, set *pflag.FlagSet, sources map[string]Source) error {
 		line, err := Line(f)
 		if err != nil {
 			failed = fmt.Errorf("%s: %w", f.Name, err)
+		}
+		if !f.Changed {
+			line = "#" + strings.ReplaceAll(line, "\n", "\n#")
 		}
 		all, from = append(all, line), append(from, sources[f.Name].String())
 	})

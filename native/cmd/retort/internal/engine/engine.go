@@ -42,7 +42,7 @@ type Engine struct {
 // New returns an Engine without listeners. What its servers have to say goes to log; nil is silence.
 func New(log *slog.Logger) *Engine { return &Engine{log: log, failed: make(chan error, 1)} }
 
-// ErrEnded is returned by Open, wrapped, once Run has ended.
+// ErrEnded is returned by Open and Slot.Set, wrapped, once Run has ended.
 var ErrEnded = errors.New("the engine has ended")
 
 // Open binds the sockets of new listeners and checks their policies: all of them are open then, or none is and the

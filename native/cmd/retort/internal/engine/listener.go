@@ -47,6 +47,9 @@ type Spec struct {
 
 	// AroundConn, when it is not nil, returns what is served in the place of each Conn. It is called by Start.
 	AroundConn func(core.Conn) core.Conn
+
+	// Observe, when it is not nil, is told what became of each datagram, as server.Server's Observe is.
+	Observe func(*server.Observation)
 }
 
 // prefix is what errors about the listener begin with.
@@ -131,7 +134,7 @@ func (l *Listener) start(log *slog.Logger, fail func(error)) {
 	if log != nil && l.spec.Name != "" {
 		log = log.With("name", l.spec.Name)
 	}
-	l.server.Guard, l.server.Log = l.policy, log
+	l.server.Guard, l.server.Log, l.server.Observe = l.policy, log, l.spec.Observe
 	l.server.Drain = cmp.Or(l.spec.Drain, -1) // to the Server zero is its default, and less is no time at all
 	l.server.Handler = l.spec.Slot.handler()
 	if l.spec.AroundHandler != nil {

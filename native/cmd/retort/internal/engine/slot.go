@@ -40,6 +40,7 @@ type Slot struct {
 	retired *wasmhandler.Module
 	past    wasmhandler.Stats // of modules before retired
 	swaps   uint64
+	closed  bool
 }
 
 func newSlot(name string, h *Handler) *Slot {
@@ -53,10 +54,19 @@ func newSlot(name string, h *Handler) *Slot {
 
 // Set replaces the handler: each worker of each listener takes its instance of h between two datagrams, so that
 // none is lost by it or answered twice. When an instance of h cannot be made, the old handler goes on, h is not
-// closed, and Set returns why. Otherwise Set closes the old handler. A nil h is silence.
+// closed, and Set returns why. Otherwise Set closes the old handler. A nil h is silence. A slot that was removed, or
+// whose Engine has ended, takes no handler: Set returns ErrEnded.
 func (s *Slot) Set(h *Handler) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("the handler of %q: %w", s.name, ErrEnded)
+	}
+	return s.set(h)
+}
+
+// set is called with s.mu held.
+func (s *Slot) set(h *Handler) error {
 	var next core.Handler = reply.Drop{}
 	if h != nil {
 		next = h.Handler
@@ -97,7 +107,10 @@ func (e *CloseError) Unwrap() error { return e.Err }
 
 // close makes the slot silent for good. No worker answers from it any more.
 func (s *Slot) close() error {
-	err := s.Set(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	err := s.set(nil)
 	if e, ok := errors.AsType[*CloseError](err); ok {
 		return e.Err
 	}

@@ -133,8 +133,11 @@ func (w *worker) diesOf(d *core.Datagram) bool {
 // ErrNotASCII is what Strict is called with, wrapped.
 var ErrNotASCII = errors.New("not ASCII")
 
-// Close closes the worker's own instance of the handler below.
+// Close ends the worker's Recorder, and closes its own instance of the handler below.
 func (w *worker) Close() error {
+	if w.recorder != nil {
+		w.recorder.Close()
+	}
 	if w.closer == nil {
 		return nil
 	}

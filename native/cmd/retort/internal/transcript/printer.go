@@ -6,6 +6,7 @@ package transcript
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -22,6 +23,7 @@ type Printer struct {
 	mu        sync.Mutex
 	recorders []*Recorder
 	err       error // the first error of out
+	gone      Stats // what Recorders have counted that are no more
 
 	printed atomic.Uint64
 	resting atomic.Bool   // the goroutine waits for wake, or is about to
@@ -65,12 +67,18 @@ func (p *Printer) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Err = p.err
+	s.add(&p.gone)
 	for _, r := range p.recorders {
-		s.Recorded += r.recorded.Load()
-		s.Lost += r.lost.Load()
-		s.NonASCII += r.nonASCII.Load()
+		s.add(r.stats())
 	}
 	return s
+}
+
+// add adds what Recorders have counted.
+func (s *Stats) add(more *Stats) {
+	s.Recorded += more.Recorded
+	s.Lost += more.Lost
+	s.NonASCII += more.NonASCII
 }
 
 // Close waits until all that is recorded is printed, or until ctx ends. The goroutine of a Printer whose
@@ -92,10 +100,13 @@ func (p *Printer) run(head []byte) {
 		last := p.closing.Load() // before the look: what was recorded before Close is printed
 		busy := false
 		for _, r := range p.all() {
+			ended := r.ended.Load() // before the look, too
 			var n uint64
 			if lines, n = r.appendLines(lines[:0], chunk); n > 0 {
 				p.write(lines, n)
 				busy = true
+			} else if ended {
+				p.forget(r)
 			}
 		}
 		switch {
@@ -112,6 +123,14 @@ func (p *Printer) all() []*Recorder {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.recorders
+}
+
+// forget lets go of a Recorder that has ended, and keeps its counts.
+func (p *Printer) forget(r *Recorder) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone.add(r.stats())
+	p.recorders = slices.DeleteFunc(slices.Clone(p.recorders), func(o *Recorder) bool { return o == r })
 }
 
 // write hands text to out, which is n lines of events. After an error it only throws text away, so that
@@ -150,7 +169,7 @@ func (p *Printer) idle() bool {
 		return false
 	}
 	for _, r := range p.all() {
-		if r.recorded.Load() != r.taken.Load() {
+		if r.recorded.Load() != r.taken.Load() || r.ended.Load() {
 			return false
 		}
 	}

@@ -36,6 +36,7 @@ type Recorder struct {
 	recorded atomic.Uint64 // entries written; the next one goes to this index, modulo len(entries)
 	end      uint64        // where the next text begins, counted over all laps
 	lost     atomic.Uint64 // entries for which there was no room
+	ended    atomic.Bool   // nothing is recorded any more
 	nonASCII atomic.Uint64 // datagrams that had a byte above 0x7f
 
 	_ [64]byte // keeps what the writer writes apart from what the reader writes, a cache line each
@@ -76,6 +77,12 @@ func (r *Recorder) Record(e Event, from netip.AddrPort, text []byte) {
 	r.printer.rouse()
 }
 
+// Close says that nothing will be recorded any more. What was is printed; then the Recorder's room is freed.
+func (r *Recorder) Close() {
+	r.ended.Store(true)
+	r.printer.rouse()
+}
+
 // reserve returns n bytes of r.text and what r.end will be behind them, or nil when they are not free.
 func (r *Recorder) reserve(n int) (room []byte, end uint64) {
 	size := uint64(len(r.text))
@@ -105,6 +112,11 @@ func (r *Recorder) appendLines(dst []byte, limit int) ([]byte, uint64) {
 		r.taken.Store(n + 1)
 	}
 	return dst, n - first
+}
+
+// stats returns what the Recorder has counted.
+func (r *Recorder) stats() *Stats {
+	return &Stats{Recorded: r.recorded.Load(), Lost: r.lost.Load(), NonASCII: r.nonASCII.Load()}
 }
 
 // FirstNonASCII returns the index of the first byte of text above 0x7f, or -1.

@@ -275,3 +275,25 @@ func BenchmarkRecord(b *testing.B) {
 	s := p.Stats()
 	b.ReportMetric(float64(s.Lost)/float64(s.Lost+s.Recorded), "lost/op")
 }
+
+// TestRecordersEnd: what a Recorder took is printed and counted when it has ended, however many come and go.
+func TestRecordersEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := transcript.Start(&out, nil)
+		const n = 100
+		for range n {
+			r := p.Recorder(0)
+			r.Record(transcript.Said, peer, []byte("\xff"))
+			r.Close()
+			synctest.Wait() // the Printer rests, and has let go of it
+		}
+		if got, want := p.Stats(), (transcript.Stats{Recorded: n, Printed: n, NonASCII: n}); got != want {
+			t.Errorf("counted %+v, not %+v", got, want)
+		}
+		p.Close(t.Context())
+		if lines := strings.Count(out.String(), "\n"); lines != n {
+			t.Errorf("%d lines were printed", lines)
+		}
+	})
+}
