@@ -3,6 +3,7 @@ package guardtest
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,9 +94,8 @@ func (n *Network) loop(stats []server.Stats) Loop {
 
 // Counting answers with a number that grows, so that nothing ever comes to a fixed point.
 func Counting() core.Handler {
-	n := uint64(0)
+	var n atomic.Uint64
 	return core.HandlerFunc(func(dst []byte, _ *core.Datagram) ([]byte, error) {
-		n++
-		return binary.BigEndian.AppendUint64(dst, n), nil
+		return binary.BigEndian.AppendUint64(dst, n.Add(1)), nil
 	})
 }

@@ -36,6 +36,7 @@ func guest(t testing.TB, path, cache string) core.Handler {
 
 // Every sample guest in a pairing with every service, in virtual time, on the same host and on another.
 func TestLoopsOfGuests(t *testing.T) {
+	t.Parallel()
 	paths, err := filepath.Glob(samples)
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("there are no guests: %v", err)

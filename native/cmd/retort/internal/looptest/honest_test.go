@@ -77,6 +77,7 @@ func TestHonestClientsOnSockets(t *testing.T) {
 		{"eight outstanding, low ports", 4, 25_000, true, 8, tagged, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // most of the time is spent in waiting for lost replies
 			if testing.Short() {
 				if !tt.low {
 					t.Skip("one of these loses its first reply after 65,536 exchanges")

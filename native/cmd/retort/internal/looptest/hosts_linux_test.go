@@ -14,6 +14,7 @@ import (
 // Two hosts with a link between them: one forged datagram from one to the other begins a loop, which ends. With the
 // default policy it may be the rate that ends it, so there is one without, too.
 func TestLoopsBetweenHosts(t *testing.T) {
+	t.Parallel()
 	a, b := netns.New(t)
 	unlimited := &guard.Policy{RateLimit: guard.Off}
 	for _, tt := range []struct {
@@ -55,6 +56,7 @@ func TestLoopsBetweenHosts(t *testing.T) {
 
 // Somebody else's services on the other host.
 func TestLoopsWithServicesOfAnotherHost(t *testing.T) {
+	t.Parallel()
 	a, b := netns.New(t)
 	for _, ips := range [][2]netip.Addr{{a.V4, b.V4}, {a.V6, b.V6}} {
 		for _, name := range []string{"counting", "echo", "length", "time", "dns", "ntp"} {
@@ -84,6 +86,7 @@ func TestLoopsWithServicesOfAnotherHost(t *testing.T) {
 
 // The listing on the other host.
 func TestLoopWithTheListingOfAnotherHost(t *testing.T) {
+	t.Parallel()
 	a, b := netns.New(t)
 	for name, policy := range map[string]func(port uint16) *guard.Policy{
 		"as a service": func(port uint16) *guard.Policy {
@@ -108,6 +111,7 @@ func TestLoopWithTheListingOfAnotherHost(t *testing.T) {
 // A datagram to the broadcast address of the link, or to a multicast address, is answered if the policy says so, and
 // then by the address of one host.
 func TestBroadcastBetweenHosts(t *testing.T) {
+	t.Parallel()
 	a, b := netns.New(t)
 	for _, answers := range []bool{false, true} {
 		var us *running
@@ -138,6 +142,7 @@ func TestBroadcastBetweenHosts(t *testing.T) {
 
 // On a wildcard address a server knows itself by every name that its host has.
 func TestOwnNamesOnAHost(t *testing.T) {
+	t.Parallel()
 	a, _ := netns.New(t)
 	local := []netip.Addr{a.V4, a.V6, a.LinkLocal}
 	for _, ip := range []string{"0.0.0.0", "::"} {

@@ -19,6 +19,7 @@ import (
 // One forged datagram between a server of ours and each service: every exchange ends within its bound. The services
 // are on low ports, all at once.
 func TestLoopsWithServices(t *testing.T) {
+	t.Parallel()
 	for name, h := range guardtest.Handlers(t) {
 		t.Run(name, func(t *testing.T) {
 			data := guardtest.FirstAnswered(t, h)
@@ -43,6 +44,7 @@ func TestLoopsWithServices(t *testing.T) {
 
 // The same where the service is on a port of those that systems give to clients: it may be a client.
 func TestLoopsWithServicesOnClientPorts(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("each of these loops has 65,537 exchanges")
 	}
@@ -71,6 +73,7 @@ func TestLoopsWithServicesOnClientPorts(t *testing.T) {
 
 // One forged datagram between every two of ours, all at once.
 func TestLoopsBetweenOurs(t *testing.T) {
+	t.Parallel()
 	var names []string
 	var servers []*running
 	for _, name := range slices.Sorted(maps.Keys(guardtest.Handlers(t))) {
@@ -96,6 +99,7 @@ func TestLoopsBetweenOurs(t *testing.T) {
 
 // What claims to come from ourselves, under any name, or from no host at all is not answered once.
 func TestForgedSources(t *testing.T) {
+	t.Parallel()
 	local, err := native.LocalAddrs()
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +176,7 @@ func python(t testing.TB, ip string) netip.AddrPort {
 // The listing and each handler. Where these come to a fixed point it is over at once. The listing's port is one of
 // clients, so the others would live for long, and the policy says that it is a service's.
 func TestLoopsWithTheListing(t *testing.T) {
+	t.Parallel()
 	for name, h := range guardtest.Handlers(t) {
 		t.Run(name, func(t *testing.T) {
 			listing := python(t, "127.0.0.1")
@@ -193,6 +198,7 @@ func TestLoopsWithTheListing(t *testing.T) {
 
 // On a port that systems give to clients the listing is taken for a client for 65,536 exchanges.
 func TestLoopWithTheListingOnItsPort(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("the loop has 65,537 exchanges")
 	}
