@@ -34,7 +34,7 @@ servers.`,
 	// The port may be given in front of the command, too. Cobra reads all flags with the command's own
 	// set; this one is for the help, and for the search for the command's name.
 	addPort(root, new(flagtype.Port))
-	root.AddCommand(newServer(), newClient(), newConfig(), newBench(), newCheck(), newNew(), newCompile(), newVersion(), newReplay(), newMan(), newExitCodes())
+	root.AddCommand(newServer(), newClient(), newConfig(), newBench(), newCheck(), newNew(), newCompile(), newVersion(), newReplay(), newStatus(), newHealthcheck(), newMan(), newExitCodes())
 	beStrict(root)
 	return root
 }

@@ -54,6 +54,7 @@ type processFlags struct {
 	handlersPoll time.Duration
 	printBuffer  flagtype.Size
 	logFormat    flagtype.Choice
+	monitorFlags
 	capture      string
 	captureSize  flagtype.Size
 }
@@ -68,6 +69,7 @@ func (f *processFlags) add(flags *pflag.FlagSet) {
 		"how `LONG` a change there goes unnoticed of which the system does not tell")
 	flags.Var(&f.logFormat, "log-format", "form of the diagnostics on standard error")
 	flags.Var(&f.printBuffer, "print-buffer", "how much text may wait to be printed")
+	f.monitorFlags.add(flags)
 	f.captureSize = capture.DefaultSize
 	flags.StringVar(&f.capture, "capture", "",
 		"write requests, their replies and what became of them into `FILE`, which Wireshark and \"retort replay\" read")
@@ -176,6 +178,13 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 		return explain(cmd.OutOrStdout(), opened)
 	}
 	stderr.Start()
+	watched, err := wanted.watch(s)
+	if err != nil {
+		return err
+	}
+	watched.Ready(true)
+	defer watched.run()()
+	context.AfterFunc(ctx, func() { watched.Ready(false) })
 	s.buffer = int(wanted.printBuffer) / max(workers(opened), 1)
 	return s.serve(ctx, opened, cmd.OutOrStdout())
 }
