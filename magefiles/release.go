@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"bytes"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -29,7 +31,50 @@ func (Release) Check() error { return goreleaser("check") }
 
 // Snapshot makes everything that a release has from this tree, in dist, without the network.
 func (Release) Snapshot() error {
-	return goreleaser("release", "--snapshot", "--clean", "--skip="+skipped())
+	if err := goreleaser("release", "--snapshot", "--clean", "--skip="+skipped()); err != nil {
+		return err
+	}
+	return compareArtefacts("dist")
+}
+
+//go:embed artefacts.txt
+var artefacts string
+
+// compareArtefacts holds what is in dist against the list of what a release has, in artefacts.txt.
+func compareArtefacts(dist string) error {
+	sums, err := os.ReadFile(filepath.Join(dist, "checksums.txt"))
+	if err != nil {
+		return err
+	}
+	version := regexp.MustCompile(`retort-handlers_(.*)\.tar\.gz`).FindSubmatch(sums)
+	if version == nil {
+		return fmt.Errorf("%s/checksums.txt names no archive of handlers", dist)
+	}
+	// Packages of each kind have their own way of writing a version.
+	plain := regexp.MustCompile(`\d+\.\d+\.\d+[-~_.0-9a-z]*?(-\d+)?([-_.](amd64|x86_64|i386|i686|arm64|aarch64|386|x86|arm|armv7hl|armhf|armv7|riscv64|linux|macos|windows|freebsd|all|source|tar))`)
+	var got []string
+	for line := range strings.Lines(string(sums)) {
+		if _, name, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
+			name = strings.ReplaceAll(name, string(version[1]), "VERSION")
+			got = append(got, plain.ReplaceAllString(name, "VERSION$2"))
+		}
+	}
+	slices.Sort(got)
+	want := strings.Fields(artefacts)
+	for _, name := range got {
+		if !slices.Contains(want, name) {
+			err = errors.Join(err, fmt.Errorf("%s is not in magefiles/artefacts.txt", name))
+		}
+	}
+	for _, name := range want {
+		if !slices.Contains(got, name) {
+			err = errors.Join(err, fmt.Errorf("%s was not made", name))
+		}
+	}
+	if err == nil {
+		fmt.Printf("%d artefacts, as listed\n", len(got))
+	}
+	return err
 }
 
 // Draft makes a draft of a release on GitHub from the tag that is checked out.
