@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,10 +36,18 @@ func New(t testing.TB) (a, b *Host) {
 		t.Skip("there is no ip (iproute2) to set up network namespaces with")
 	}
 	a, b = newHost(t, "a", 1), newHost(t, "b", 2)
-	a.Run("ip", "link", "add", a.Interface, "type", "veth",
-		"peer", "name", b.Interface, "netns", fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), b.namespace.Fd()))
-	for _, h := range []*Host{a, b} {
-		h.setUp()
+	// The interfaces have indexes of their own: package net remembers which name belongs to an index, and knows
+	// nothing of namespaces.
+	a.Run("ip", "link", "add", a.Interface, "index", "101", "type", "veth",
+		"peer", "name", b.Interface, "index", "102",
+		"netns", fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), b.namespace.Fd()))
+	hosts := []*Host{a, b}
+	for _, h := range hosts {
+		h.ip("link set lo up", "link set "+h.Interface+" addrgenmode none up")
+	}
+	for _, h := range hosts {
+		h.await("-oneline link show "+h.Interface, func(s string) bool { return strings.Contains(s, "state UP") })
+		h.setAddresses()
 	}
 	return a, b
 }
@@ -70,20 +79,42 @@ func newHost(t testing.TB, name string, number byte) *Host {
 	return h
 }
 
-// setUp configures the interfaces. Addresses are used at once, without looking for others that have them
-// (RFC 4862, section 5.4), which takes a second or two.
-func (h *Host) setUp() {
+// ip runs commands of ip(8).
+func (h *Host) ip(commands ...string) {
 	h.t.Helper()
-	for _, command := range []string{
-		"link set lo up",
-		"link set " + h.Interface + " addrgenmode none",
-		"link set " + h.Interface + " up",
-		"addr add " + h.V4.String() + "/24 broadcast + dev " + h.Interface,
-		"addr add " + h.V6.String() + "/64 nodad dev " + h.Interface,
-		"addr add " + h.LinkLocal.WithZone("").String() + "/64 nodad dev " + h.Interface,
-	} {
+	for _, command := range commands {
 		h.Run("ip", strings.Fields(command)...)
 	}
+}
+
+// await waits until what a command of ip(8) prints is as it should be. The kernel sees to links and addresses in
+// its own time, and loses what is sent until then.
+func (h *Host) await(command string, done func(printed string) bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		printed := h.Run("ip", strings.Fields(command)...)
+		if done(printed) {
+			return
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("on host %s ip %s still says %s", h.Name, command, printed)
+		}
+	}
+}
+
+// setAddresses adds the addresses. They are used at once, without looking for others that have them (RFC 4862,
+// section 5.4), which takes a second or two.
+func (h *Host) setAddresses() {
+	h.t.Helper()
+	h.ip(
+		"addr add "+h.V4.String()+"/24 broadcast + dev "+h.Interface,
+		"addr add "+h.V6.String()+"/64 nodad dev "+h.Interface,
+		"addr add "+h.LinkLocal.WithZone("").String()+"/64 nodad dev "+h.Interface,
+	)
+	h.await("-6 route show table local", func(s string) bool {
+		return strings.Contains(s, "local "+h.V6.String()+" ") &&
+			strings.Contains(s, "local "+h.LinkLocal.WithZone("").String()+" ")
+	})
 }
 
 // Do runs f on this host and waits for it: the sockets that f opens, the interfaces that it sees and the programs
