@@ -5,19 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // A plan is what the first pass over a function finds and the second pass, which writes it anew, needs.
 type plan struct {
 	locals   []byte   // the declarations of locals, as they are
+	types    []byte   // of all locals, parameters first
 	code     []byte   // the instructions
 	entry    int64    // weight that is charged when the function is entered
-	loops    []int64  // weight that is charged at each loop's head, in order; 0 where no control ever gets
+	loops    []loop   // in order
 	charges  []charge // what else is charged, in order
 	frame    int64    // estimated size of the function's frame in bytes
 	calls    bool     // the function calls others
-	fast     bool     // charges may take the compiler long: see emitter.unlessNegative
+	fast     bool     // charges may take the compiler long: see emitter.unlessNegative and head
+	keeps    bool     // the function keeps the fuel in a local of its own while it runs
+	kept     uint32   // which local
 	mutation facts
+}
+
+// leaves reports whether something has to be done on every way out of the function.
+func (p *plan) leaves() bool { return p.calls || p.keeps }
+
+// A loop is what is to be done at a loop's head.
+type loop struct {
+	weight  int64    // that is charged; 0 where no control ever gets
+	params  bool     // it takes operands
+	changed []uint32 // the locals that the code in it changes, unless they are many
 }
 
 // A charge is fuel that is due before the instruction at a place in the code.
@@ -42,6 +56,7 @@ type frame struct {
 	arrivals int32  // pieces of code from which control gets to its end; see graph
 	before   int32  // the piece of code before it
 	loop     int    // index in plan.loops
+	calls    int64  // before it; see analyser.outside
 }
 
 // An analyser makes a function's plan. It is reused from function to function.
@@ -51,7 +66,8 @@ type analyser struct {
 
 	typ    *funcType
 	locals int
-	wide   bool // vectors are about
+	types  []byte // of the locals, parameters first
+	wide   bool   // vectors are about
 
 	frames  []frame
 	changed []uint64 // per frame, a set of the locals that the code in it changes
@@ -63,9 +79,9 @@ type analyser struct {
 
 	height, peak int // of the operand stack
 
-	blocks, bulk, targets, calls, moves int64
-	values                              int64 // that calls and blocks leave, changed locals included
-	plan                                *plan
+	blocks, bulk, targets, calls, moves, grows int64
+	values                                     int64 // that calls and blocks leave, changed locals included
+	plan                                       *plan
 }
 
 // analyse makes the plan of one of the module's own functions.
@@ -90,7 +106,7 @@ func (a *analyser) analyse(function uint32, body []byte) (*plan, error) {
 func (a *analyser) function(function uint32, r *reader) error {
 	*a = analyser{
 		m: a.m, limits: a.limits, typ: a.m.function(function), plan: &plan{},
-		frames: a.frames[:0], changed: a.changed[:0], befores: a.befores[:0], graph: a.graph.reset(),
+		types: a.types[:0], frames: a.frames[:0], changed: a.changed[:0], befores: a.befores[:0], graph: a.graph.reset(),
 	}
 	if err := a.readLocals(r); err != nil {
 		return err
@@ -120,8 +136,10 @@ func (a *analyser) function(function uint32, r *reader) error {
 	}
 	a.graph.charge(a.plan)
 	a.plan.calls = a.calls > 0
+	a.plan.kept = uint32(a.locals)
 	checks := 1 + len(a.plan.loops) + len(a.plan.charges)
 	a.plan.fast = checks <= fastChecks && checks*a.locals <= fastLocals
+	a.plan.keeps = a.plan.keeps && a.plan.fast
 	a.plan.frame = a.frameSize()
 	return nil
 }
@@ -131,7 +149,8 @@ func (a *analyser) readLocals(r *reader) error {
 	for _, t := range a.typ.params {
 		a.wide = a.wide || ValueType(t) == V128
 	}
-	total := uint64(len(a.typ.params))
+	a.types = append(a.types, a.typ.params...)
+	total := uint64(len(a.types))
 	for range r.count() {
 		n, t := r.u32(), ValueType(r.byte())
 		r.valueType(t)
@@ -140,11 +159,14 @@ func (a *analyser) readLocals(r *reader) error {
 		}
 		total += uint64(n)
 		a.wide = a.wide || t == V128 && n > 0
+		if total <= uint64(a.limits.Locals) {
+			a.types = append(a.types, slices.Repeat([]byte{byte(t)}, int(n))...)
+		}
 	}
 	if err := within("locals", int64(total), a.limits.Locals); err != nil {
 		return err
 	}
-	a.locals = int(total)
+	a.locals, a.plan.types = int(total), a.types
 	return nil
 }
 
@@ -213,6 +235,7 @@ func (a *analyser) indices(in *instruction) error {
 		did.tables = true
 	case opMemoryGrow:
 		did.grows = true
+		a.grows++
 	case opDataDrop:
 		did.data = true
 	case opElemDrop:
@@ -288,6 +311,11 @@ func (a *analyser) call(t *funcType, more int) error {
 	}
 	return a.operands(len(t.params)+more, len(t.results))
 }
+
+// outside is how many instructions there were that need the fuel where others find it: calls, and what the meter
+// makes calls of. A loop without one is where it pays to keep the fuel in a local: a charge is a subtraction in a
+// register then, and need not wait until the one before has been to memory and back.
+func (a *analyser) outside() int64 { return a.calls + a.bulk + a.grows }
 
 // noteTypes notes whether there are vectors among values.
 func (a *analyser) noteTypes(types []byte) {
@@ -375,7 +403,7 @@ func (a *analyser) enter(in *instruction, next int) error {
 	}
 	f := frame{
 		op: in.op, params: params, results: results, base: a.height - params, entered: a.live(),
-		depth: len(a.befores), arrivals: none, before: a.piece,
+		depth: len(a.befores), arrivals: none, before: a.piece, calls: a.outside(),
 	}
 	switch in.op {
 	case opIf:
@@ -388,7 +416,7 @@ func (a *analyser) enter(in *instruction, next int) error {
 		if err := within("loops", int64(f.loop)+1, MaxLoops); err != nil {
 			return err
 		}
-		a.plan.loops = append(a.plan.loops, 0)
+		a.plan.loops = append(a.plan.loops, loop{params: params > 0})
 		a.befores = append(a.befores, a.piece)
 		if a.live() {
 			a.piece = a.graph.start(next, int32(f.loop))
@@ -439,8 +467,9 @@ func (a *analyser) leave(next int) error {
 		}
 		f.arrivals = a.graph.arrive(f.arrivals, f.before)
 	}
-	a.mergeChanges()
 	if f.op == opLoop {
+		a.plan.keeps = a.plan.keeps || f.entered && f.calls == a.outside()
+		a.plan.loops[f.loop].changed = a.changedLocals()
 		// Only falling out of a loop leads here. What follows is paid for with what comes before the loop,
 		// once.
 		a.befores = a.befores[:f.depth]
@@ -450,12 +479,26 @@ func (a *analyser) leave(next int) error {
 	} else {
 		a.piece = a.graph.join(f.arrivals, next)
 	}
+	a.mergeChanges()
 	a.frames = a.frames[:len(a.frames)-1]
 	return nil
 }
 
 // live reports whether control gets to the present place.
 func (a *analyser) live() bool { return a.piece != none }
+
+// changedLocals returns the locals that the code in the innermost frame changes, none if they are many.
+func (a *analyser) changedLocals() (locals []uint32) {
+	for i, set := range a.changed[len(a.changed)-a.words:] {
+		for ; set != 0; set &= set - 1 {
+			if len(locals) == moreCopies {
+				return nil
+			}
+			locals = append(locals, uint32(64*i+bits.TrailingZeros64(set)))
+		}
+	}
+	return locals
+}
 
 // mergeChanges adds what the code in the innermost frame changes to what the one around it changes.
 func (a *analyser) mergeChanges() {

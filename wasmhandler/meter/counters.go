@@ -33,10 +33,14 @@ func Bind(info *Info, lookup func(name string) Global) (*Counters, error) {
 }
 
 // Arm gives the guest a budget of fuel, at most MaxFuel. A host calls it before each call of the guest.
-func (c *Counters) Arm(fuel uint64) {
+func (c *Counters) Arm(fuel uint64) { c.fuel.Set(c.Budget(fuel)) }
+
+// Budget is a budget of fuel, at most MaxFuel, as an entry takes it for its last argument, an i64. To call an entry
+// is Arm and a call of the function in one, which is sooner done: see Limits.Entries.
+func (c *Counters) Budget(fuel uint64) uint64 {
 	total := int64(min(fuel, MaxFuel))
 	slice := min(total, c.perSlice)
-	c.fuel.Set(pack(total-slice, slice))
+	return pack(total-slice, slice)
 }
 
 // Reset gives the guest all of its stack again. A host calls it after a trap, which leaves frames uncounted.

@@ -34,6 +34,16 @@
 // slice counts down: a charge is a subtraction and a comparison. When the slice is used up, a helper begins
 // the next one or traps.
 //
+// A function with a loop that calls nobody keeps the number in a local while it runs, and puts it back before it
+// calls and when it is left: a charge in such a loop is done in registers. When such a function traps by itself, at an
+// address out of bounds say, what it had used since it last put it back is not known.
+//
+// Most of what a charge takes is not the subtraction but what wazero's compiler makes of the code around the call
+// of that helper; emitter.head and emitter.unlessNegative say how that is kept out of the way.
+//
+// A host that calls small functions often is better off with entries (Limits.Entries), which take a budget as an
+// argument: to write a global from outside takes as long as a small function.
+//
 // # Letting go
 //
 // Code that wazero has compiled cannot be preempted by Go's scheduler, so that a long call of a guest makes

@@ -14,6 +14,7 @@ type emitter struct {
 	refill  uint32            // helpers: see helpers.go
 	entered uint32
 	helpers []*helper
+	entries []uint32 // functions, in the order of module.entries
 	byUse   map[use]uint32
 	growing map[uint32]bool // tables that some table.grow is for
 }
@@ -56,13 +57,14 @@ func (e *emitter) typeOf(t funcType) uint32 {
 
 // body writes a function's body.
 //
-// A function that calls others gives its frame back on every way out but a trap. To that end its code becomes
-// a block: a branch to the function's label is then one to the block's, without any change, and return
-// becomes such a branch.
+// A function that calls others gives its frame back on every way out but a trap, and one that keeps the fuel in a
+// local puts it back. To that end its code becomes a block: a branch to the function's label is then one to the
+// block's, without any change, and return becomes such a branch.
 func (e *emitter) body(p *plan, t *funcType) []byte {
-	c := code(append(make([]byte, 0, len(p.locals)+2*len(p.code)+64), p.locals...))
+	c := code(make([]byte, 0, len(p.locals)+2*len(p.code)+64))
+	c.locals(p)
 	e.enter(&c, p)
-	if p.calls {
+	if p.leaves() {
 		c.number(opBlock, e.resultBlock(t))
 	}
 	r := reader{buf: p.code}
@@ -78,30 +80,34 @@ func (e *emitter) body(p *plan, t *funcType) []byte {
 			depth++
 			c = in.appendTo(c)
 			if in.op == opLoop {
-				if loops[0] > 0 {
-					e.charge(&c, p, loops[0])
-				}
+				e.head(&c, p, &loops[0])
 				loops = loops[1:]
 			}
 		case opEnd:
 			c = in.appendTo(c)
 			if depth == 0 {
-				if p.calls {
-					e.give(&c, p.frame)
-					c.do(opEnd)
-				}
+				e.leave(&c, p)
 				return c
 			}
 			depth--
 		case opReturn:
-			if p.calls {
+			if p.leaves() {
 				c.at(opBr, depth)
 			} else {
 				c.do(opReturn)
 			}
 		case opMemoryGrow, opMemoryInit, opMemoryCopy, opMemoryFill,
 			opTableInit, opTableCopy, opTableGrow, opTableFill:
+			e.put(&c, p)
 			c.at(opCall, e.helperFor(use{in.op, in.a, in.b}))
+			e.take(&c, p)
+		case opCall, opCallIndirect:
+			e.put(&c, p)
+			c = in.appendTo(c)
+			e.take(&c, p)
+		case opUnreachable:
+			e.put(&c, p)
+			c = in.appendTo(c)
 		default:
 			c = in.appendTo(c)
 		}
@@ -119,12 +125,48 @@ func (e *emitter) resultBlock(t *funcType) int64 {
 	return int64(e.typeOf(funcType{results: t.results}))
 }
 
-// spend takes fuel from the slice.
-func (e *emitter) spend(c *code, weight int64) {
+// locals writes the declarations of locals, and one more for the fuel if the function keeps it.
+func (c *code) locals(p *plan) {
+	if !p.keeps {
+		*c = append(*c, p.locals...)
+		return
+	}
+	r := reader{buf: p.locals}
+	*c = appendU32(*c, r.u32()+1)
+	*c = append(append(*c, p.locals[r.pos:]...), 1, i64)
+}
+
+// put puts the fuel where others find it, before they are called.
+func (e *emitter) put(c *code, p *plan) {
+	if p.keeps {
+		c.get(p.kept)
+		c.at(opGlobalSet, e.fuel)
+	}
+}
+
+// take takes the fuel back from there.
+func (e *emitter) take(c *code, p *plan) {
+	if p.keeps {
+		c.at(opGlobalGet, e.fuel)
+		c.at(opLocalSet, p.kept)
+	}
+}
+
+// spend takes fuel from the slice and leaves what is left of that on the stack.
+func (e *emitter) spend(c *code, p *plan, weight int64) {
+	if p.keeps {
+		c.get(p.kept)
+		c.number(opI64Const, weight)
+		c.do(opI64Sub)
+		c.at(opLocalTee, p.kept)
+		c.do(opI32Wrap)
+		return
+	}
 	c.at(opGlobalGet, e.fuel)
 	c.number(opI64Const, weight)
 	c.do(opI64Sub)
 	c.at(opGlobalSet, e.fuel)
+	e.slice(c)
 }
 
 // slice leaves what is left of the slice on the stack.
@@ -135,9 +177,53 @@ func (e *emitter) slice(c *code) {
 
 // charge takes fuel from the slice and, when that is used up, gets the next one.
 func (e *emitter) charge(c *code, p *plan, weight int64) {
-	e.spend(c, weight)
-	e.slice(c)
-	e.unlessNegative(c, p, func() { c.at(opCall, e.refill) })
+	e.spend(c, p, weight)
+	e.unlessNegative(c, p, func() {
+		e.put(c, p)
+		c.at(opCall, e.refill)
+		e.take(c, p)
+	})
+}
+
+// head writes the charge at a loop's head. When the slice is used up, what was just charged is given back and
+// the loop is begun again: so nothing is in the way of the loop as it is mostly run.
+//
+// That is meant for wazero's compiler, which writes the values that are needed behind a call to the stack. It does
+// so next to the call, but for values that come from several ways, such as a variable of a loop: these it writes
+// wherever they are set, in each round of the loop. Copies of them, made next to the call, are no such values. In a
+// function that is not fast, the compiler takes too long over so many ways.
+func (e *emitter) head(c *code, p *plan, l *loop) {
+	switch {
+	case l.weight == 0:
+		return
+	case l.params || !p.fast:
+		e.charge(c, p, l.weight)
+		return
+	}
+	e.spend(c, p, l.weight)
+	c.number(opI32Const, 0)
+	c.do(opI32LtS)
+	c.number(opIf, emptyBlock)
+	for _, local := range l.changed {
+		e.copy(c, p, local)
+	}
+	e.put(c, p)
+	c.at(opCall, e.refill)
+	c.do(opDrop)
+	e.take(c, p)
+	e.spend(c, p, -l.weight)
+	c.do(opDrop)
+	c.at(opBr, 1)
+	c.do(opEnd)
+}
+
+// copy writes what sets a local to its own value, in a way that the compiler takes for another.
+func (e *emitter) copy(c *code, p *plan, local uint32) {
+	c.get(local, local)
+	c.number(opI32Const, 0)
+	c.at(opSelectTyped, 1)
+	*c = append(*c, byte(p.types[local]))
+	c.at(opLocalSet, local)
 }
 
 // unlessNegative takes an i32 from the stack and, if it is negative, makes it otherwise: replace leaves
@@ -167,7 +253,10 @@ func (e *emitter) unlessNegative(c *code, p *plan, replace func()) {
 // the stack if the function calls others and only compared with it if not. One comparison tells whether both
 // are well.
 func (e *emitter) enter(c *code, p *plan) {
-	e.spend(c, p.entry)
+	if p.keeps {
+		c.at(opGlobalGet, e.fuel)
+		c.at(opLocalSet, p.kept)
+	}
 	due := p.frame
 	if p.calls {
 		c.at(opGlobalGet, e.stack)
@@ -176,7 +265,7 @@ func (e *emitter) enter(c *code, p *plan) {
 		c.at(opGlobalSet, e.stack)
 		due = 0
 	}
-	e.slice(c)
+	e.spend(c, p, p.entry)
 	c.at(opGlobalGet, e.stack)
 	if due != 0 {
 		c.number(opI32Const, due)
@@ -184,15 +273,23 @@ func (e *emitter) enter(c *code, p *plan) {
 	}
 	c.do(opI32Or)
 	e.unlessNegative(c, p, func() {
+		e.put(c, p)
 		c.number(opI32Const, due)
 		c.at(opCall, e.entered)
+		e.take(c, p)
 	})
 }
 
-// give gives a frame back.
-func (e *emitter) give(c *code, frame int64) {
-	c.at(opGlobalGet, e.stack)
-	c.number(opI32Const, frame)
-	c.do(opI32Add)
-	c.at(opGlobalSet, e.stack)
+// leave writes what happens when a function is left, and the end of the block that it became.
+func (e *emitter) leave(c *code, p *plan) {
+	e.put(c, p)
+	if p.calls {
+		c.at(opGlobalGet, e.stack)
+		c.number(opI32Const, p.frame)
+		c.do(opI32Add)
+		c.at(opGlobalSet, e.stack)
+	}
+	if p.leaves() {
+		c.do(opEnd)
+	}
 }

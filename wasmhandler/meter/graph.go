@@ -120,7 +120,7 @@ func (g *graph) charge(plan *plan) {
 		case p.kind == entryPiece:
 			plan.entry = p.due
 		case p.kind != plainPiece:
-			plan.loops[p.kind] = p.due
+			plan.loops[p.kind].weight = p.due
 		case p.due > 0:
 			plan.charges = append(plan.charges, charge{p.at, p.due})
 		}

@@ -131,6 +131,21 @@ func (e *emitter) enterHelper() *helper {
 	}}
 }
 
+// entryHelper makes the helper that takes a budget and calls an exported function.
+func (e *emitter) entryHelper(n entry) *helper {
+	of := e.m.function(n.function)
+	params := uint32(len(of.params))
+	t := funcType{append(slices.Clone(of.params), i64), of.results}
+	return &helper{"call." + n.name, t, nil, func(c *code) {
+		c.get(params)
+		c.at(opGlobalSet, e.fuel)
+		for i := range params {
+			c.get(i)
+		}
+		c.at(opCall, n.function)
+	}}
+}
+
 // newHelper makes the helper that stands in for an instruction.
 func (e *emitter) newHelper(u use) *helper {
 	three := funcType{params: []byte{i32, i32, i32}}

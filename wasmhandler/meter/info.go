@@ -19,6 +19,9 @@ const (
 	globalName = Prefix + "global." // and the index of a mutable global of the original
 )
 
+// Entry is the name of the export that takes a budget and calls the export of the given name: see Limits.Entries.
+func Entry(name string) string { return Prefix + "call." + name }
+
 // pack puts fuel and its slice together as fuelName says.
 func pack(beyond, slice int64) uint64 { return uint64(beyond<<32 + slice) }
 

@@ -22,6 +22,7 @@ const (
 	opCallIndirect opcode = 0x11
 	opDrop         opcode = 0x1a
 	opSelect       opcode = 0x1b
+	opSelectTyped  opcode = 0x1c
 	opLocalGet     opcode = 0x20
 	opLocalSet     opcode = 0x21
 	opLocalTee     opcode = 0x22

@@ -55,6 +55,11 @@ type Limits struct {
 	Bulk          int64 // bulk memory and table operations of one function; DefaultBulk
 	Nesting       int64 // blocks within blocks; DefaultNesting
 	LoopNesting   int64 // loops within loops; DefaultLoopNesting
+
+	// Entries are exported functions that the host calls often. For each the rewritten module exports another, under
+	// the name that Entry says, which takes a budget as an argument more: see Counters.Budget. Names that the
+	// module does not export are passed over.
+	Entries []string
 }
 
 // MaxFuel is the largest budget of fuel.

@@ -3,6 +3,7 @@ package meter
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // The sections of a module, in the order of their numbers. The order in the file is sectionOrder.
@@ -71,7 +72,14 @@ type module struct {
 	memoryMin  uint32
 	memoryMax  uint32
 	memoryCap  bool // memoryMax was given
+	entries    []entry
 	names      nameSection
+}
+
+// An entry is an exported function that the host calls with a budget.
+type entry struct {
+	name     string
+	function uint32
 }
 
 // parse takes a module apart. What it reads it checks as far as indices go: the meter adds functions,
@@ -179,7 +187,7 @@ func (m *module) section(id byte, r *reader, limits *Limits) error {
 	case secGlobal:
 		return m.globalSection(r)
 	case secExport:
-		return m.exportSection(r)
+		return m.exportSection(r, limits)
 	case secStart:
 		if f := r.u32(); beyond(f, len(m.functions)) {
 			r.failf("function %d of %d", f, len(m.functions))
@@ -377,7 +385,7 @@ func (m *module) checkFunction(r *reader, i uint32) {
 	}
 }
 
-func (m *module) exportSection(r *reader) error {
+func (m *module) exportSection(r *reader, limits *Limits) error {
 	n, err := m.vector(secExport, r, "exports", MaxExports)
 	if err != nil {
 		return err
@@ -405,6 +413,9 @@ func (m *module) exportSection(r *reader) error {
 		}
 		if beyond(i, have) {
 			r.failf("export %q names item %d of %d", clip(name), i, have)
+		}
+		if kind == 0 && slices.Contains(limits.Entries, string(name)) {
+			m.entries = append(m.entries, entry{string(name), i})
 		}
 	}
 	return nil

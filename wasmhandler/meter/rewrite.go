@@ -78,6 +78,9 @@ func (e *emitter) bodies(info *Info) ([]byte, error) {
 			return nil, err
 		}
 	}
+	for _, n := range e.m.entries {
+		e.entries = append(e.entries, e.addHelper(e.entryHelper(n)))
+	}
 	for _, h := range e.helpers {
 		out = h.append(out)
 	}
@@ -102,17 +105,20 @@ func (e *emitter) assemble(bodies []byte, info *Info) []byte {
 	globals = append(globals, byte(opEnd), i32, 1, byte(opI32Const))
 	globals = appendSigned(globals, e.limits.stack())
 	globals = append(globals, byte(opEnd))
-	export := func(name string, global uint32) {
-		exports = appendU32(append(appendName(exports, name), 3), global)
+	exported := 0
+	export := func(name string, kind byte, index uint32) {
+		exports = appendU32(append(appendName(exports, name), kind), index)
+		exported++
 	}
-	export(fuelName, e.fuel)
-	export(stackName, e.stack)
-	exported := 2
+	export(fuelName, 3, e.fuel)
+	export(stackName, 3, e.stack)
 	for _, g := range info.Globals {
 		if g.Export != "" {
-			export(g.Export, g.Index)
-			exported++
+			export(g.Export, 3, g.Index)
 		}
+	}
+	for i, function := range e.entries {
+		export(Entry(m.entries[i].name), 0, function)
 	}
 
 	out := make([]byte, 0, len(bodies)+len(types)+len(exports)+1<<10)

@@ -100,7 +100,7 @@ func newWorld(t *testing.T, config wazero.RuntimeConfig, spectest []byte, metere
 	ctx := context.Background()
 	w := &world{
 		runtime: wazero.NewRuntimeWithConfig(ctx, config), meter: metered,
-		limits: meter.Limits{Locals: 2_000}, // one test is about large frames
+		limits: meter.Limits{Locals: 2_000, Slice: 64}, // one test is about large frames; slices are to end everywhere
 		named:  map[string]api.Module{}, counters: map[api.Module]*meter.Counters{},
 	}
 	t.Cleanup(func() { w.runtime.Close(ctx) })

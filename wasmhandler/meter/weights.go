@@ -32,6 +32,7 @@ const lightFuel = 16
 const (
 	fastChecks = 64
 	fastLocals = 1_000
+	moreCopies = 16 // locals that a loop changes, of which it copies none if there are more: see emitter.head
 )
 
 // How the size of a frame is estimated, in bytes. A compiler that gives each value which leaves a register a
