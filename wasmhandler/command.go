@@ -10,7 +10,7 @@ import (
 // command answers with a program that is started for each datagram: request on standard input, reply from
 // standard output. What it prints on standard error is logged. It learns nothing of the peer.
 type command struct {
-	module *Module
+	gate             // and the module
 	number uint64    // of the worker, from 1
 	asked  uint64    // datagrams so far
 	next   *instance // nil: to be made
@@ -26,7 +26,7 @@ func newCommand(m *Module, worker int) (*command, error) {
 		return nil, err
 	}
 	m.startFuel = in.used()
-	return &command{module: m, number: uint64(worker) + 1, next: in}, nil
+	return &command{gate: newGate(m, worker), number: uint64(worker) + 1, next: in}, nil
 }
 
 // The exit codes of a command that are no faults.
@@ -35,9 +35,23 @@ const (
 	exitSilence = 1
 )
 
-// Reply runs the program once. A reply beyond what dst has room for comes back longer than that, by one byte:
-// enough for the caller to see that it must be dropped.
+// Reply runs the program, if it may be run.
 func (c *command) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
+	if !c.gate.open() {
+		if reply, err, away := c.gate.turn(dst, d); away {
+			return reply, err
+		}
+	}
+	reply, err := c.run(dst, d)
+	if err != nil {
+		return c.gate.failed(dst, d, err)
+	}
+	return reply, nil
+}
+
+// run runs the program once. A reply beyond what dst has room for comes back longer than that, by one byte:
+// enough for the caller to see that it must be dropped.
+func (c *command) run(dst []byte, d *core.Datagram) ([]byte, error) {
 	in, err := c.take(d)
 	if err != nil {
 		return nil, err

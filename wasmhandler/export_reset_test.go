@@ -36,4 +36,4 @@ func Broken(h core.Handler) bool { return workerOf(h).instance.broken }
 func workerOf(h core.Handler) *worker { return h.(interface{ self() *worker }).self() }
 
 // self is found in whatever ForWorker returns.
-func (g *gate) self() *worker { return g.handler.(*worker) }
+func (w *worker) self() *worker { return w }

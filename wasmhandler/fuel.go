@@ -49,12 +49,6 @@ func (in *instance) bindCounters(guest api.Module) (err error) {
 	return err
 }
 
-// refuel gives the guest so much fuel, and no more.
-func (in *instance) refuel(fuel uint64) {
-	in.budget = fuel
-	in.counters.Arm(fuel)
-}
-
 // used is how much the guest has used of what it was given last.
 func (in *instance) used() uint64 { return in.budget - in.counters.Remaining() }
 

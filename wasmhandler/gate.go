@@ -7,10 +7,9 @@ import (
 	"github.com/retort-udp/retort/core"
 )
 
-// gate stands before the guest of one worker and decides which datagrams it sees: those whose source is not
-// silenced, while the handler is not paused.
+// gate stands before the guest of one worker, or of one command, and decides which datagrams it sees: those whose
+// source is not silenced, while the handler is not paused.
 type gate struct {
-	handler
 	module    *Module
 	penalties penalties
 }
@@ -18,29 +17,34 @@ type gate struct {
 // gateCounters are parts of Stats.
 type gateCounters struct{ silenced, paused atomic.Uint64 }
 
-func (m *Module) newGate(h handler, worker int) *gate {
-	return &gate{handler: h, module: m, penalties: newPenalties(m.config.Seed, worker, m.config.FaultAllowance)}
+func newGate(m *Module, worker int) gate {
+	return gate{module: m, penalties: newPenalties(m.config.Seed, worker, m.config.FaultAllowance)}
 }
 
-// Reply asks the guest, if it may be asked.
-func (g *gate) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
+// open says that the guest sees every datagram, which is how it mostly is.
+func (g *gate) open() bool { return !g.penalties.any() && !g.module.health.paused.Load() }
+
+// turn is asked when the gate is not open. It tells whether d is turned away, and if so what its reply is.
+func (g *gate) turn(dst []byte, d *core.Datagram) (reply []byte, err error, away bool) {
 	if g.penalties.silences(d.From, d.Time) {
 		g.module.gates.silenced.Add(1)
-		return nil, nil
+		return nil, nil, true
 	}
 	if g.module.health.paused.Load() {
-		return g.instead(dst, d, nil)
+		reply, err = g.instead(dst, d, nil)
+		return reply, err, true
 	}
-	reply, err := g.handler.Reply(dst, d)
-	if err == nil {
-		return reply, nil
-	}
-	if _, ok := err.(*Fault); ok {
+	return nil, nil, false
+}
+
+// failed is told why there is no reply of the guest's to d, and returns what there is in its place.
+func (g *gate) failed(dst []byte, d *core.Datagram, why error) ([]byte, error) {
+	if _, ok := why.(*Fault); ok {
 		g.faulted(d)
-	} else if g.module.config.Fallback != nil && errors.Is(err, ErrNoInstance) {
-		return g.instead(dst, d, err)
+	} else if g.module.config.Fallback != nil && errors.Is(why, ErrNoInstance) {
+		return g.instead(dst, d, why)
 	}
-	return reply, err
+	return nil, why
 }
 
 // faulted charges the source of d for a fault, and asks whether the handler is still fit to serve.
@@ -56,14 +60,6 @@ func (g *gate) instead(dst []byte, d *core.Datagram, why error) ([]byte, error) 
 		return f.Reply(dst, d)
 	}
 	return nil, why
-}
-
-// FuelUsed implements FuelMeter.
-func (g *gate) FuelUsed() uint64 {
-	if meter, ok := g.handler.(FuelMeter); ok {
-		return meter.FuelUsed()
-	}
-	return 0
 }
 
 // isResponse asks the guest of a worker whether d is an answer. For a guest that may not be asked the fallback says
@@ -93,51 +89,45 @@ func (g *gate) fallbackIsResponse(d *core.Datagram) bool {
 
 // The optional interfaces are found by type assertion, so a guest without them must be of a type without them.
 type (
-	classifier struct {
-		gate *gate
-		of   *worker
-	}
-	idler struct {
-		gate *gate
-		of   *worker
-	}
+	classifier struct{ of *worker }
+	idler      struct{ of *worker }
 )
 
 // IsResponse implements core.Classifier.
-func (c classifier) IsResponse(d *core.Datagram) bool { return c.gate.isResponse(c.of, d) }
+func (c classifier) IsResponse(d *core.Datagram) bool { return c.of.gate.isResponse(c.of, d) }
 
 // Idle implements core.Idler.
 func (i idler) Idle() {
-	if !i.gate.module.health.paused.Load() {
+	if !i.of.module.health.paused.Load() {
 		i.of.idle()
 	}
 }
 
-// withOptions returns g with the methods of what its guest exports.
-func (g *gate) withOptions() core.Handler {
-	w, ok := g.handler.(*worker)
+// withOptions returns h with the methods of what its guest exports.
+func withOptions(h handler) core.Handler {
+	w, ok := h.(*worker)
 	if !ok {
-		return g
+		return h
 	}
-	c, i := classifier{g, w}, idler{g, w}
+	c, i := classifier{w}, idler{w}
 	classifies, idles := w.instance.functions.isResponse != nil, w.instance.functions.idle != nil
 	switch {
 	case classifies && idles:
 		return struct {
-			*gate
+			*worker
 			classifier
 			idler
-		}{g, c, i}
+		}{w, c, i}
 	case classifies:
 		return struct {
-			*gate
+			*worker
 			classifier
-		}{g, c}
+		}{w, c}
 	case idles:
 		return struct {
-			*gate
+			*worker
 			idler
-		}{g, i}
+		}{w, i}
 	}
-	return g
+	return w
 }

@@ -35,8 +35,9 @@ type instance struct {
 	broken   bool                // after a fault: what its memory holds is anybody's guess
 
 	ctx     context.Context // of every call: a *callContext
-	stack   [5]uint64       // arguments of a call, then its result
+	stack   [6]uint64       // arguments of a call, then its result
 	budget  uint64          // fuel that it was given last
+	fuel    uint64          // what a datagram gets, as the last argument of the functions below
 	clock   uint64          // nanoseconds since the Unix epoch: the datagram's arrival, or when the module was loaded
 	random  random
 	stdin   []byte // of a command: what it has not read of the request
@@ -45,10 +46,12 @@ type instance struct {
 	console console
 	waits   int // during this call
 
-	functions struct{ reply, isResponse, idle, start api.Function } // nil: it has none
+	// The guest's functions that are called from now on, nil where it has none. All but start take the fuel, too.
+	functions struct{ reply, isResponse, idle, start api.Function }
 
 	window                        uint32
 	request, reply, meta          []byte // the parts of the window
+	writer                        abi.MetaWriter
 	requestPtr, replyPtr, metaPtr uint64
 }
 
@@ -98,7 +101,7 @@ func (m *Module) instantiate() (in *instance, err error) {
 	}()
 	// The allocator gives a memory that is there already, for wazero lets none of its own fail.
 	allocator := experimental.MemoryAllocatorFunc(func(uint64, uint64) experimental.LinearMemory { return memory })
-	ctx := &callContext{experimental.WithMemoryAllocator(context.Background(), allocator), in}
+	ctx := &callContext{background, in, experimental.WithMemoryAllocator(background, allocator)}
 	in.memory = memory
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions().
 		WithRandSource(&in.random) // not used, but wazero would take 10 us to make one
@@ -107,7 +110,7 @@ func (m *Module) instantiate() (in *instance, err error) {
 		return nil, in.newFault("start", err)
 	}
 	in.guest = guest
-	in.ctx = &callContext{context.Background(), in}
+	in.ctx = &callContext{Context: background, instance: in}
 	return in, in.bindCounters(guest)
 }
 
@@ -142,10 +145,14 @@ func windowFor(settings []byte) uint64 { return uint64(max(windowSize, len(setti
 
 // findFunctions looks up what is called from now on: doing that for each call would allocate.
 func (in *instance) findFunctions() {
-	in.functions.reply = in.guest.ExportedFunction(abi.Reply)
-	in.functions.isResponse = in.guest.ExportedFunction(abi.IsResponse)
-	in.functions.idle = in.guest.ExportedFunction(abi.Idle)
+	in.functions.reply = in.guest.ExportedFunction(meter.Entry(abi.Reply))
+	in.functions.isResponse = in.guest.ExportedFunction(meter.Entry(abi.IsResponse))
+	in.functions.idle = in.guest.ExportedFunction(meter.Entry(abi.Idle))
+	in.fuel = in.counters.Budget(uint64(in.module.config.Fuel))
 }
+
+// entries are the functions that are called for each datagram, and in between.
+func entries() []string { return []string{abi.Reply, abi.IsResponse, abi.Idle} }
 
 // takeWindow checks the window that the guest gave and divides it.
 func (in *instance) takeWindow(ptr uint32, size uint64) (window []byte, err error) {
@@ -193,16 +200,15 @@ func (in *instance) configure(window, settings []byte) error {
 	return nil
 }
 
-// put writes a datagram into the window.
+// put writes a datagram into the window, all of it: what a guest did to the block of the last one is its own affair.
 func (in *instance) put(d *core.Datagram, zone uint32) {
 	copy(in.request, d.Data)
-	abi.PutMeta(in.meta, d, zone)
-	in.clock = uint64(d.Time.UnixNano())
+	in.clock = in.writer.Put(in.meta, d, zone)
 }
 
-// ask calls f as call does, with fuel for a datagram.
+// ask calls f as call does, with fuel for a datagram, which is its last argument.
 func (in *instance) ask(f api.Function) error {
-	in.refuel(uint64(in.module.config.Fuel))
+	in.budget = uint64(in.module.config.Fuel)
 	return in.call(f)
 }
 

@@ -221,7 +221,7 @@ func (c *Config) meterDefaults() error {
 func (c *Config) limits() meter.Limits {
 	return meter.Limits{
 		StartFuel: c.StartFuel, Frames: c.Depth, FrameBytes: c.FrameBytes,
-		TableElements: c.TableElements, ModuleBytes: MaxModule,
+		TableElements: c.TableElements, ModuleBytes: MaxModule, Entries: entries(),
 	}
 }
 
@@ -389,7 +389,7 @@ func (m *Module) ForWorker() (core.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.newGate(h, m.workers).withOptions(), nil
+	return withOptions(h), nil
 }
 
 // take returns the first handler, or another. It is called with m.mu held.
@@ -431,12 +431,11 @@ func (m *Module) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 	if m.direct == nil {
 		m.mu.Lock()
 		h, err := m.take()
-		number := m.workers
 		m.mu.Unlock()
 		if err != nil {
 			return nil, err
 		}
-		m.direct = m.newGate(h, number)
+		m.direct = h
 	}
 	return m.direct.Reply(dst, d)
 }

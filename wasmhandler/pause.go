@@ -165,7 +165,7 @@ func (m *Module) twin() *Module {
 		runtime: m.runtime, code: m.code, exports: m.exports, making: m.making,
 		open: make(map[handler]struct{}),
 	}
-	t.config.Log = nil
+	t.config.Log, t.config.Fallback, t.config.FaultAllowance = nil, nil, -1
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.settings == nil {

@@ -56,9 +56,12 @@ func newPenalties(seed uint64, worker int, allowance int) penalties {
 	}
 }
 
+// any says whether there may be a source that is silenced.
+func (p *penalties) any() bool { return p.latest != 0 }
+
 // silences says whether the source of a datagram is silenced.
 func (p *penalties) silences(from netip.AddrPort, at time.Time) bool {
-	if p.latest == 0 { // nobody is, which is how it mostly is
+	if !p.any() {
 		return false
 	}
 	now := at.UnixNano()

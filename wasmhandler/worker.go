@@ -11,7 +11,7 @@ import (
 
 // worker answers for one worker of a server: an instance, and what outlives it when it is replaced.
 type worker struct {
-	module   *Module
+	gate               // and the module
 	number   uint64    // of the worker, from 1
 	asked    uint64    // datagrams that were to be answered so far
 	instance *instance // nil: it could not be replaced yet
@@ -29,23 +29,30 @@ func newWorker(m *Module, number int) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{module: m, number: uint64(number) + 1, instance: in}, nil
+	return &worker{gate: newGate(m, number), number: uint64(number) + 1, instance: in}, nil
 }
 
-// Reply asks the guest.
+// Reply asks the guest, if it may be asked.
 func (w *worker) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
+	if !w.gate.open() {
+		if reply, err, away := w.gate.turn(dst, d); away {
+			return reply, err
+		}
+	}
 	in, err := w.ready(d)
 	if err != nil {
-		return nil, err
+		return w.gate.failed(dst, d, err)
 	}
 	room := min(cap(dst)-len(dst), core.MaxPayload6)
-	in.stack = [5]uint64{in.requestPtr, uint64(len(d.Data)), in.replyPtr, uint64(room), in.metaPtr}
+	s := &in.stack // element by element: a literal would be made elsewhere and copied
+	s[0], s[1], s[2] = in.requestPtr, uint64(len(d.Data)), in.replyPtr
+	s[3], s[4], s[5] = uint64(room), in.metaPtr, in.fuel
 	in.random.use(w.number, w.asked, drawInReply)
 	w.asked++
 	if err := w.ask(in.functions.reply); err != nil {
-		return nil, w.fail(in.newFault(abi.Reply, err))
+		return w.gate.failed(dst, d, w.fail(in.newFault(abi.Reply, err)))
 	}
-	n := int32(in.stack[0])
+	n := int32(s[0])
 	if n >= 0 && int(n) <= room {
 		dst = append(dst, in.reply[:n]...)
 		w.clean()
@@ -53,7 +60,10 @@ func (w *worker) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 	}
 	err = w.noReply(n, room)
 	w.clean()
-	return nil, err
+	if err != nil {
+		return w.gate.failed(dst, d, err)
+	}
+	return nil, nil
 }
 
 // noReply says what a result of n means that is no length of a reply: nil is silence.
@@ -79,7 +89,8 @@ func (w *worker) isResponse(d *core.Datagram) bool {
 	if err != nil {
 		return true
 	}
-	in.stack = [5]uint64{in.requestPtr, uint64(len(d.Data)), in.metaPtr}
+	s := &in.stack
+	s[0], s[1], s[2], s[3] = in.requestPtr, uint64(len(d.Data)), in.metaPtr, in.fuel
 	in.random.use(w.number, w.asked, drawInIsResponse)
 	if err := w.ask(in.functions.isResponse); err != nil {
 		w.failUnheard(in.newFault(abi.IsResponse, err))
@@ -97,6 +108,7 @@ func (w *worker) idle() {
 		return
 	}
 	in.random.use(w.number, w.asked, drawInIdle)
+	in.stack[0] = in.fuel
 	if err := w.ask(in.functions.idle); err != nil {
 		w.failUnheard(in.newFault(abi.Idle, err))
 		return

@@ -26,6 +26,9 @@ const zoneLife = 10 * time.Second
 
 // index is the scope id of a, 0 when it has none or its interface is gone.
 func (z *zones) index(a netip.Addr, now time.Time) uint32 {
+	if a.Is4() {
+		return 0
+	}
 	name := a.Zone()
 	if name == "" {
 		return 0
