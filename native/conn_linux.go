@@ -88,6 +88,7 @@ func (c *batched) prepare(fd int, o Options) error {
 		return err
 	}
 	c.six = family == unix.AF_INET6
+	c.dropped = droppedBefore(fd)
 	// With each datagram the kernel tells how many it has dropped so far, once it has dropped one.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1); err != nil {
 		c.warn("this kernel does not tell how many datagrams it drops: they are not counted", err)

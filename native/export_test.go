@@ -3,7 +3,6 @@ package native
 // What the tests need from behind the public doors.
 
 import (
-	"net"
 	"net/netip"
 	"time"
 
@@ -25,17 +24,6 @@ func (c *portable) shrink(size int) { c.data = make([]byte, size+1) }
 func Told(c core.Conn) bool { return c.(interface{ isTold() bool }).isTold() }
 
 func (c *portable) isTold() bool { return c.told }
-
-// WithDescriptor calls f with the descriptor of c's socket.
-func WithDescriptor(c core.Conn, f func(fd uintptr) error) error {
-	return c.(interface {
-		withDescriptor(f func(fd uintptr) error) error
-	}).withDescriptor(f)
-}
-
-func (c *portable) withDescriptor(f func(fd uintptr) error) error {
-	return withDescriptor(c.socket.(*net.UDPConn), f)
-}
 
 // ListenSplit listens on a wildcard address as on systems that need a socket for each family.
 func ListenSplit(port uint16) ([]core.Conn, error) { return listenSplit(port, Options{}) }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"syscall"
 
 	"github.com/retort-udp/retort/core"
 )
@@ -69,7 +69,7 @@ func probeMTU(ctx context.Context, addr string, size int) (p Probe, err error) {
 }
 
 // withDescriptor calls f with the descriptor of c's socket.
-func withDescriptor(c *net.UDPConn, f func(fd uintptr) error) error {
+func withDescriptor(c syscall.Conn, f func(fd uintptr) error) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return err
