@@ -55,8 +55,8 @@ type processFlags struct {
 	printBuffer  flagtype.Size
 	logFormat    flagtype.Choice
 	monitorFlags
-	capture      string
-	captureSize  flagtype.Size
+	capture     string
+	captureSize flagtype.Size
 }
 
 func (f *processFlags) add(flags *pflag.FlagSet) {
