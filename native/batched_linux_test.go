@@ -1,10 +1,8 @@
 package native_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -189,92 +187,6 @@ func TestBusyPoll(t *testing.T) {
 		p.send(c.LocalAddr(), []byte(want))
 		if got, _ := p.receive(); string(got) != want {
 			t.Fatalf("got %q, want %q", got, want)
-		}
-	}
-}
-
-// Whatever the kernel cuts and joins, every request of every peer is answered once, byte for byte and in the
-// order of its peer; also when the kernel turns out not to be able to, in the middle.
-func TestOffload(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		gso    native.GSO
-		hobble bool
-	}{
-		{"off", native.GSOOff, false},
-		{"auto", native.GSOAuto, false},
-		{"on", native.GSOOn, false},
-		{"on, and refused", native.GSOOn, true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			conns, err := native.Listen("127.0.0.1:0", native.Options{Workers: 1, GSO: tt.gso})
-			if err != nil {
-				t.Skipf("this kernel: %v", err)
-			}
-			c := conns[0]
-			defer c.Close()
-			defer time.AfterFunc(patience, c.Interrupt).Stop() // rather than wait for what was lost
-			rng := rand.New(rand.NewPCG(1, 2))
-			var peers []*peer
-			for range 4 {
-				peers = append(peers, newPeer(t, "127.0.0.1"))
-			}
-			b := core.NewBatch()
-			if tt.hobble {
-				askTooMuch(t, c, b, peers[0])
-			}
-			for round := range 60 {
-				want := make([][][]byte, len(peers))
-				total := 0
-				for range 1 + rng.IntN(6) { // runs of one size, so that there is something to join and cut
-					who, size := rng.IntN(len(peers)), []int{0, 1, 26, 26, 26, 700, 1400}[rng.IntN(7)]
-					for i := range 1 + rng.IntN(12) {
-						data := pattern(size)
-						if size > 0 {
-							data[0] = byte(i)
-						}
-						want[who] = append(want[who], data)
-						peers[who].send(c.LocalAddr(), data)
-						total++
-					}
-				}
-				for answered := 0; answered < total; {
-					if err := c.Receive(b); err != nil {
-						t.Fatal(err)
-					}
-					answered += echoSegments(t, c, b)
-				}
-				for i, p := range peers {
-					for j, w := range want[i] {
-						if got, _ := p.receive(); !bytes.Equal(got, w) {
-							t.Fatalf("round %d, peer %d, reply %d: %d bytes, want %d", round, i, j, len(got), len(w))
-						}
-					}
-				}
-			}
-			if b.Losses != (core.Losses{}) {
-				t.Errorf("lost %+v", b.Losses)
-			}
-			if cuts := native.Cuts(c); cuts != (tt.gso != native.GSOOff && !tt.hobble) {
-				t.Errorf("at the end it cuts: %v", cuts)
-			}
-		})
-	}
-}
-
-// askTooMuch makes the kernel refuse to cut. The replies arrive all the same.
-func askTooMuch(t *testing.T, c core.Conn, b *core.Batch, p *peer) {
-	t.Helper()
-	native.CutTooMuch(c)
-	b.Messages = []core.Message{{From: p.addr(), To: c.LocalAddr()}}
-	const n = 250 // more than any kernel cuts
-	for i := range n {
-		b.Answer(0, []byte{byte(i)})
-	}
-	sendAll(t, c, b)
-	for i := range n {
-		if got, _ := p.receive(); len(got) != 1 || got[0] != byte(i) {
-			t.Fatalf("reply %d is %v", i, got)
 		}
 	}
 }

@@ -1,6 +1,13 @@
 package native
 
-import "github.com/retort-udp/retort/core"
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/retort-udp/retort/core"
+)
 
 func (c *batched) shrink(size int) {
 	for i := range c.inBuffer {
@@ -18,3 +25,43 @@ func Cuts(c core.Conn) bool { return c.(*batched).offload.cuts.Load() }
 
 // CutTooMuch has c ask the kernel for more datagrams of one message than any kernel cuts, which it refuses.
 func CutTooMuch(c core.Conn) { c.(*batched).offload.most = 1000 }
+
+// DoNotCut has c send each reply by itself.
+func DoNotCut(c core.Conn) { c.(*batched).offload.cuts.Store(false) }
+
+// Sabotage has c call f before each sendmmsg, with how many messages there are and how many replies the first
+// of them carries. F returns how many messages the kernel is to see, or what the call fails with instead. Nil ends
+// it.
+func Sabotage(c core.Conn, f func(messages, replies int) (most int, errno syscall.Errno)) {
+	b := c.(*batched)
+	b.sabotage = nil
+	if f == nil {
+		return
+	}
+	b.sabotage = func(messages []mmsghdr) (int, syscall.Errno) {
+		replies := b.outReplies[b.sent]
+		n := 1
+		if carriesSegmentSize(&messages[0]) {
+			n = replies[1] - replies[0]
+		}
+		return f(len(messages), n)
+	}
+}
+
+// carriesSegmentSize says whether the kernel is to cut a message.
+func carriesSegmentSize(m *mmsghdr) bool {
+	if m.header.Control == nil {
+		return false
+	}
+	control := unsafe.Slice(m.header.Control, m.header.Controllen)
+	for {
+		level, kind, _, rest, ok := nextControl(control)
+		if !ok {
+			return false
+		}
+		if level == unix.IPPROTO_UDP && kind == unix.UDP_SEGMENT {
+			return true
+		}
+		control = rest
+	}
+}

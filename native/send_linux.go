@@ -21,7 +21,8 @@ type sender struct {
 	queued int // messages in out
 	sent   int // of them
 
-	sabotage func(messages []mmsghdr) syscall.Errno // for tests: what sendmmsg is to fail with; else nil
+	// For tests; else nil. It says how many of the messages the kernel is to see, or what sendmmsg fails with.
+	sabotage func(messages []mmsghdr) (most int, errno syscall.Errno)
 }
 
 func (s *sender) prepareSender() {
@@ -150,12 +151,14 @@ func (c *batched) sendQueued(b *core.Batch) error {
 	return nil
 }
 
-// sendmmsg makes the system call. A test may have it fail.
+// sendmmsg makes the system call.
 func (c *batched) sendmmsg(messages []mmsghdr) (int, syscall.Errno) {
 	if c.sabotage != nil {
-		if errno := c.sabotage(messages); errno != 0 {
+		most, errno := c.sabotage(messages)
+		if errno != 0 {
 			return 0, errno
 		}
+		messages = messages[:most]
 	}
 	return mmsg(unix.SYS_SENDMMSG, c.fd, messages)
 }
