@@ -14,6 +14,7 @@ import (
 	"github.com/retort-udp/retort/core/reply/cookie"
 	"github.com/retort-udp/retort/core/reply/dns"
 	"github.com/retort-udp/retort/core/reply/ntp"
+	"github.com/retort-udp/retort/core/reply/statsd"
 	"github.com/retort-udp/retort/core/reply/stun"
 	"github.com/retort-udp/retort/core/reply/syslog"
 )
@@ -39,8 +40,9 @@ func builtins() []builtin {
 		{name: "dns", make: func(string) (core.Handler, error) { return new(dns.Handler), nil }},
 		{name: "ntp", make: plain(new(ntp.Handler))},
 		{name: "stun", make: plain(new(stun.Handler))},
-		{name: "syslog", make: plain(new(syslog.Handler))},
 		{name: "coap", make: plain(new(coap.Handler))},
+		{name: "syslog", make: plain(new(syslog.Handler))},
+		{name: "statsd", make: plain(new(statsd.Handler))},
 		{name: "cookie", make: plain(new(cookie.Handler))},
 	}
 }
