@@ -38,7 +38,7 @@ func (db *database) answer(m *message, q *query) {
 // resolve answers a question of type t for the name n, or for one below n that the zones do not mention if it is
 // not exact. It follows aliases, and returns false when there is no room for what must be said.
 func (m *message) resolve(n *name, exact bool, t rtype) bool {
-	var owner *name // nil: the name in the question
+	var owner *name            // nil: the name in the question
 	var seen [maxAliases]*name // whose aliases have been followed; nil for a name that is not known
 	for hop := range maxAliases {
 		z := n.enclosing()

@@ -26,16 +26,15 @@ func (p *parser) name(t token) (*name, error) {
 		}
 		return p.origin, nil
 	case t.text == ".":
-		return p.db.intern("\x00"), nil
+		return p.db.intern(append(p.wire[:0], 0)), nil
 	}
-	wire, absolute, why := packName(t.text)
-	if why != "" {
+	wire, absolute, why := packName(p.wire[:0], t.text)
+	switch {
+	case why != "":
 		return wrong(why)
-	}
-	if absolute {
-		return p.db.intern(string(append(wire, 0))), nil
-	}
-	if p.origin == nil {
+	case absolute:
+		return p.db.intern(append(wire, 0)), nil
+	case p.origin == nil:
 		return relative()
 	}
 	for n := p.origin; n.parent != nil; n = n.parent {
@@ -44,42 +43,54 @@ func (p *parser) name(t token) (*name, error) {
 	if len(wire) >= maxName {
 		return wrong("is too long: with its $ORIGIN it takes more than 255 bytes")
 	}
-	return p.db.intern(string(append(wire, 0))), nil
+	return p.db.intern(append(wire, 0)), nil
 }
 
-// packName returns the labels of a name on the wire, without the root's, and whether that ends the name. What is
+// packName appends the labels of a name to wire, which is empty, and says whether the root's ends the name. What is
 // wrong with it is in words, or "".
-func packName(text string) (wire []byte, absolute bool, wrong string) {
-	length := 0 // where the label's length byte is
-	wire = []byte{0}
+func packName(wire []byte, text string) (labels []byte, absolute bool, wrong string) {
 	for text != "" {
-		c, escaped, rest, ok := unescape(text)
-		text = rest
-		switch {
-		case !ok:
-			return nil, false, `has a broken escape: it is \DDD, of three digits up to 255, or \X`
-		case c >= 0x80 && !escaped:
-			return nil, false, `has letters other than ASCII's: names have their xn-- form (RFC 5890), or \DDD`
-		case c == '.' && !escaped:
-			if len(wire)-length == 1 {
-				return nil, false, "has an empty label"
+		length := len(wire)
+		wire = append(wire, 0)
+		for text != "" && text[0] != '.' {
+			if text[0] == '\\' {
+				c, rest, ok := unescape(text)
+				if !ok {
+					return nil, false, `has a broken escape: it is \DDD, of three digits up to 255, or \X`
+				}
+				wire, text = append(wire, c), rest
+				continue
 			}
-			if absolute = text == ""; absolute {
-				break
+			n := plain(text)
+			if n == 0 {
+				return nil, false, `has letters other than ASCII's: names have their xn-- form (RFC 5890), or \DDD`
 			}
-			length = len(wire)
-			wire = append(wire, 0)
-		case len(wire)-length > maxLabel:
-			return nil, false, "has a label of more than 63 bytes"
-		default:
-			wire = append(wire, c)
-			wire[length]++
+			wire, text = append(wire, text[:n]...), text[n:]
 		}
-		if len(wire) >= maxName {
+		size := len(wire) - length - 1
+		switch {
+		case size == 0:
+			return nil, false, "has an empty label"
+		case size > maxLabel:
+			return nil, false, "has a label of more than 63 bytes"
+		case len(wire) >= maxName:
 			return nil, false, "is too long: it takes more than 255 bytes"
+		}
+		wire[length] = byte(size)
+		if text != "" {
+			text = text[1:]
+			absolute = text == ""
 		}
 	}
 	return wire, absolute, ""
+}
+
+// plain returns how many bytes of ASCII a text has before a dot or an escape.
+func plain(text string) (n int) {
+	for n < len(text) && text[n] < 0x80 && text[n] != '.' && text[n] != '\\' {
+		n++
+	}
+	return n
 }
 
 // time reads seconds, or numbers with units as in 1h30m.
@@ -134,7 +145,8 @@ func parseTime(text string) (seconds uint32, ok bool) {
 
 // data reads what stands behind the type of a record.
 func (p *parser) data() (record, error) {
-	d := dataReader{parser: p}
+	d := dataReader{parser: p, bytes: p.bytes[:0]}
+	defer func() { p.bytes = d.bytes }()
 	var err error
 	if p.form.fields == "" || len(p.tokens) > 0 && p.tokens[0].text == `\#` {
 		err = d.generic()
@@ -193,9 +205,7 @@ func (d *dataReader) field(kind byte) error {
 	case 't':
 		return d.tag()
 	case 'r': // bytes up to the end of the record
-		b, err := d.text("a text")
-		d.bytes = append(d.bytes, b...)
-		return err
+		return d.text("a text")
 	case 'x': // bytes in hex up to the end of the record
 		return d.hex("the bytes in hex")
 	}
@@ -231,7 +241,13 @@ func (d *dataReader) address(what string, is func(netip.Addr) bool) error {
 	if err != nil || !is(a) || a.Zone() != "" {
 		return d.fail(strconv.Quote(t.text) + " is not " + what)
 	}
-	d.bytes = append(d.bytes, a.AsSlice()...)
+	if a.Is4() {
+		b := a.As4()
+		d.bytes = append(d.bytes, b[:]...)
+	} else {
+		b := a.As16()
+		d.bytes = append(d.bytes, b[:]...)
+	}
 	return nil
 }
 
@@ -250,33 +266,39 @@ func (d *dataReader) domain() error {
 	return nil
 }
 
-// text reads a word or a string, and resolves its escapes.
-func (d *dataReader) text(what string) ([]byte, error) {
+// text appends a word or a string, its escapes resolved.
+func (d *dataReader) text(what string) error {
 	t, err := d.take(what)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var b []byte
 	for rest := t.text; rest != ""; {
-		c, _, after, ok := unescape(rest)
-		if !ok {
-			return nil, d.fail(strconv.Quote(t.text) + ` has a broken escape: it is \DDD, of three digits up to 255, or \X`)
+		c, ok := rest[0], true
+		if c == '\\' {
+			c, rest, ok = unescape(rest)
+		} else {
+			rest = rest[1:]
 		}
-		b, rest = append(b, c), after
+		if !ok {
+			return d.fail(strconv.Quote(t.text) + ` has a broken escape: it is \DDD, of three digits up to 255, or \X`)
+		}
+		d.bytes = append(d.bytes, c)
 	}
-	return b, nil
+	return nil
 }
 
 // characters reads a character-string: a byte for the length, and that many bytes (RFC 1035, section 3.3).
 func (d *dataReader) characters() error {
-	b, err := d.text("a string")
-	switch {
-	case err != nil:
+	start := len(d.bytes)
+	d.bytes = append(d.bytes, 0)
+	if err := d.text("a string"); err != nil {
 		return err
-	case len(b) > 255:
-		return d.fail("a string has " + strconv.Itoa(len(b)) + " bytes, and 255 are the most: cut it into several")
 	}
-	d.bytes = append(append(d.bytes, byte(len(b))), b...)
+	length := len(d.bytes) - start - 1
+	if length > 255 {
+		return d.fail("a string has " + strconv.Itoa(length) + " bytes, and 255 are the most: cut it into several")
+	}
+	d.bytes[start] = byte(length)
 	return nil
 }
 

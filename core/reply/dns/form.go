@@ -57,15 +57,23 @@ const unsigned = "DNSSEC is not served: use the zone as it was before it was sig
 // formOf returns the form of a type that is given by its name or as TYPE123. What has no form of its own has no
 // fields. What is wrong with the type is in words, or "".
 func formOf(text string) (f *form, wrong string) {
+	for i := range forms {
+		if f := &forms[i]; f.name == text {
+			return f, "" // the common case, without a copy in capitals
+		}
+	}
 	upper := strings.ToUpper(text)
 	digits, numbered := strings.CutPrefix(upper, "TYPE")
-	number, err := strconv.ParseUint(digits, 10, 16)
-	if numbered && err != nil {
-		return nil, "the type " + strconv.Quote(text) + " has no number up to 65535"
+	var number uint64
+	if numbered {
+		var err error
+		if number, err = strconv.ParseUint(digits, 10, 16); err != nil {
+			return nil, "the type " + strconv.Quote(text) + " has no number up to 65535"
+		}
 	}
 	is := func(name string, t rtype) bool { return upper == name || numbered && t == rtype(number) }
-	for _, r := range &reserved {
-		if is(r.name, r.rtype) {
+	for i := range reserved {
+		if r := &reserved[i]; is(r.name, r.rtype) {
 			return nil, r.reason
 		}
 	}

@@ -1,6 +1,9 @@
 package dns
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Error is what is wrong with a zone file.
 type Error struct {
@@ -68,6 +71,8 @@ func (l *lexer) entry(e *entry) error {
 			}
 			continue
 		case ' ', '\t', '\r':
+			l.rest = strings.TrimLeft(l.rest, " \t\r")
+			continue
 		case ';':
 			l.comment()
 			continue
@@ -99,8 +104,10 @@ func (l *lexer) entry(e *entry) error {
 }
 
 func (l *lexer) comment() {
-	for l.rest != "" && l.rest[0] != '\n' {
-		l.rest = l.rest[1:]
+	if end := strings.IndexByte(l.rest, '\n'); end >= 0 {
+		l.rest = l.rest[end:]
+	} else {
+		l.rest = ""
 	}
 }
 
@@ -111,7 +118,10 @@ func (l *lexer) token() (token, error) {
 	if t.quoted {
 		start = 1
 	}
-	for i := start; i < len(l.rest); i++ {
+	for i := start; ; i++ {
+		if i += ordinary(l.rest[i:]); i == len(l.rest) {
+			break
+		}
 		switch c := l.rest[i]; {
 		case c == '\n' && t.quoted:
 			return t, &Error{l.line, "the quotes that open here are not closed before the line ends"}
@@ -132,6 +142,16 @@ func (l *lexer) token() (token, error) {
 	return t, nil
 }
 
+// ordinary returns how many bytes a text begins with that neither end a word or a string nor are escapes. Like the
+// other loops over bytes it is a function of its own: a guest in Go pays, for each turn of a loop, for the whole
+// function that the loop is in.
+func ordinary(text string) (n int) {
+	for n < len(text) && text[n] != '\\' && !endsWord(text[n]) {
+		n++
+	}
+	return n
+}
+
 func endsWord(c byte) bool {
 	switch c {
 	case ' ', '\t', '\r', '\n', ';', '(', ')', '"':
@@ -140,23 +160,18 @@ func endsWord(c byte) bool {
 	return false
 }
 
-// unescape reads the first byte of text, which may be written as \DDD or \X (RFC 1035, section 5.1).
-func unescape(text string) (c byte, escaped bool, rest string, ok bool) {
-	if text[0] != '\\' {
-		return text[0], false, text[1:], true
-	}
-	text = text[1:]
-	if text == "" {
-		return 0, true, "", false
-	}
-	if !isDigit(text[0]) {
-		return text[0], true, text[1:], true
-	}
-	if len(text) < 3 || !isDigit(text[1]) || !isDigit(text[2]) {
-		return 0, true, "", false
+// unescape reads what a text begins with: \DDD, or \X (RFC 1035, section 5.1).
+func unescape(text string) (c byte, rest string, ok bool) {
+	switch text = text[1:]; {
+	case text == "":
+		return 0, "", false
+	case !isDigit(text[0]):
+		return text[0], text[1:], true
+	case len(text) < 3 || !isDigit(text[1]) || !isDigit(text[2]):
+		return 0, "", false
 	}
 	n := int(text[0]-'0')*100 + int(text[1]-'0')*10 + int(text[2]-'0')
-	return byte(n), true, text[3:], n < 256
+	return byte(n), text[3:], n < 256
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

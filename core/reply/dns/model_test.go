@@ -154,9 +154,9 @@ func randomName(r *rand.Rand) string {
 
 // In thousands of small zones every question is answered as the model says.
 func TestModel(t *testing.T) {
-	zones := 20_000
+	zones := 5000
 	if testing.Short() || raced {
-		zones = 2000
+		zones = 1000
 	}
 	r := rand.New(rand.NewPCG(1, 1))
 	for range zones {

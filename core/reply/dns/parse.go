@@ -7,7 +7,7 @@ import (
 
 // parse reads a master file (RFC 1035, section 5), which may have several zones. Its error is an *Error.
 func parse(text string) (*database, error) {
-	p := &parser{db: &database{names: make(map[string]*name)}}
+	p := &parser{db: &database{names: make(map[string]*name)}, wire: make([]byte, 0, 2*maxName)}
 	l := newLexer(text)
 	var e entry
 	for {
@@ -42,6 +42,9 @@ type parser struct {
 	owner  *name   // of the record before; nil before the first
 	zone   *zone   // that records belong to; nil before the first
 	form   *form   // of the record
+
+	wire  []byte // of the name that is being read
+	bytes []byte // of the record
 
 	ttl     uint32 // that of $TTL
 	hasTTL  bool

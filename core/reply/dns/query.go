@@ -1,5 +1,9 @@
 package dns
 
+// maxRecords is how many records a query may have: there is use for an OPT record, a signature, and the SOA record of
+// one who asks for changes. More are work for us, and for nothing.
+const maxRecords = 8
+
 // query is what a request asks. Nothing in it outlives the request.
 type query struct {
 	data     []byte // the request
@@ -52,7 +56,8 @@ func (q *query) parse(data []byte) rcode {
 // read is strict: a message that ends early or late is no query, nor is one without one question (RFC 9619).
 func (q *query) read() bool {
 	questions, at, ok := word(q.data[4:]), headerSize, true
-	if questions > 1 {
+	records := int(word(q.data[6:])) + int(word(q.data[8:])) + int(word(q.data[10:]))
+	if questions > 1 || records > maxRecords {
 		return false
 	}
 	if questions == 1 {
@@ -82,9 +87,7 @@ func (q *query) parseQuestion() (end int, ok bool) {
 		if n > maxLabel || q.size+1+n >= len(rest) || q.size+1+n > maxName-min(n, 1) {
 			return 0, false
 		}
-		for i := range 1 + n {
-			q.name[q.size+i] = lower(rest[q.size+i])
-		}
+		lowerAll(q.name[q.size:], rest[q.size:q.size+1+n])
 		q.size += 1 + n
 		if n == 0 {
 			break
@@ -125,7 +128,7 @@ func (q *query) parseRecord(at int, additional bool) (end int, ok bool) {
 
 // skipName returns where the name at a place ends. A pointer is not followed: what it points to does not matter.
 func skipName(data []byte, at int) (end int, ok bool) {
-	for at < len(data) {
+	for most := at + maxName; at < min(len(data), most); {
 		switch n := int(data[at]); {
 		case n == 0:
 			return at + 1, true
@@ -156,6 +159,13 @@ func wellFormedOptions(options []byte) bool {
 }
 
 func word(b []byte) uint16 { return uint16(b[0])<<8 | uint16(b[1]) }
+
+// lowerAll copies a name, or a part of one, to dst in lower case.
+func lowerAll(dst, wire []byte) {
+	for i, c := range wire {
+		dst[i] = lower(c)
+	}
+}
 
 // lower is c, or the small letter that it is equal to in names (RFC 4343). Length bytes are no letters.
 func lower(c byte) byte {

@@ -73,6 +73,12 @@ func TestMessages(t *testing.T) {
 		{"FORMERR: a record too few", "abcd 0100 0001 0000 0000 0001" + question, "abcd 8101 0001 0000 0000 0000" + question},
 		{"FORMERR: a record that ends early", "abcd 0100 0001 0000 0000 0001" + question + "c00c 0001 0001 00000000 0001",
 			"abcd 8101 0001 0000 0000 0000" + question},
+		{"eight records", "abcd 0100 0001 0000 0000 0008" + question + strings.Repeat("00 0001 0001 00000000 0000", 8),
+			"abcd 8500 0001 0001 0000 0000" + question + "c00c 0001 0001 01020304 0004 c0000201"},
+		{"FORMERR: nine records", "abcd 0100 0001 0004 0004 0001" + question + strings.Repeat("00 0001 0001 00000000 0000", 9),
+			"abcd 8101 0000 0000 0000 0000"},
+		{"FORMERR: a record whose name is too long", "abcd 0100 0001 0000 0000 0001" + question + strings.Repeat("0161", 128) +
+			"00 0001 0001 00000000 0000", "abcd 8101 0001 0000 0000 0000" + question},
 		{"FORMERR: two OPT records", "abcd 0100 0001 0000 0000 0002" + question + opt + opt,
 			"abcd 8101 0001 0000 0000 0001" + question + "00 0029 04d0 00 00 0000 0000"},
 		{"FORMERR: an OPT record of a name", "abcd 0100 0001 0000 0000 0001" + question + "0161" + opt,

@@ -67,34 +67,33 @@ func (r *record) size() int {
 }
 
 // intern returns the name that has this wire form.
-func (db *database) intern(wire string) *name { return db.internAs(wire, lowered(wire)) }
-
-func (db *database) internAs(wire, key string) *name {
-	if n := db.names[key]; n != nil {
+func (db *database) intern(wire []byte) *name {
+	var lowered [maxName]byte
+	key := lowered[:len(wire)]
+	lowerAll(key, wire)
+	if n := db.names[string(key)]; n != nil {
 		return n
 	}
+	made := string(wire)
+	if string(key) == made { // which spares memory
+		return db.make(made, made)
+	}
+	return db.make(made, string(key))
+}
+
+// make makes a name, and those above it that are not there. The key is the wire form in lower case.
+func (db *database) make(wire, key string) *name {
 	n := new(name)
 	if size := 1 + int(wire[0]); size > 1 {
-		parent := db.internAs(wire[size:], key[size:])
+		parent := db.names[key[size:]]
+		if parent == nil {
+			parent = db.make(wire[size:], key[size:])
+		}
 		*n = name{label: wire[:size], parent: parent, depth: parent.depth + 1}
 	}
 	db.names[key] = n
 	db.deepest = max(db.deepest, n.depth)
 	return n
-}
-
-// lowered is wire in lower case. It is wire itself where that makes no difference, which spares memory.
-func lowered(wire string) string {
-	for i := range len(wire) {
-		if c := wire[i]; lower(c) != c {
-			b := []byte(wire)
-			for j := range b {
-				b[j] = lower(b[j])
-			}
-			return string(b)
-		}
-	}
-	return wire
 }
 
 // find returns the longest known name that ends the name in the question, and whether that is all of it.

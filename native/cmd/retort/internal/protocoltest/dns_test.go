@@ -1,7 +1,9 @@
 package protocoltest
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -76,6 +78,34 @@ func dnsQuery(r *rand.Rand) []byte {
 		b = append(b, options...)
 	}
 	return b
+}
+
+// With the fuel that a guest has by default it takes a zone of some hundred records, and whatever can be asked.
+func TestFuelDNS(t *testing.T) {
+	zone := []byte("$ORIGIN example.com.\n@ 1h SOA ns1 hostmaster 1 2h 30m 2w 5m\n NS host000\n")
+	for i := range 500 {
+		zone = fmt.Appendf(zone, "host%03d A 192.0.2.1\n", i)
+	}
+	const (
+		head  = "\x12\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00"
+		asks  = "\x07host499\x07example\x03com\x00\x00\x01\x00\x01"
+		opt   = "\x00\x00\x29\x10\x00\x00\x00\x00\x00"
+		other = "\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00"
+	)
+	h := worker(t, guestHandler(t, "dns", zone))
+	for name, query := range map[string]string{
+		"a host":                 head + "\x00" + asks,
+		"many options":           head + "\x01" + asks + opt + "\xfe\x00" + strings.Repeat("\x00\x03\x00\x00", 0xfe00/4),
+		"many records":           head[:10] + "\x15\x55" + asks + strings.Repeat(other, 0x1555),
+		"a name of many labels":  head + "\x00" + strings.Repeat("\x01a", 127) + "\x00\x00\x01\x00\x01",
+		"a name that is endless": head + "\x01" + asks + strings.Repeat("\x01a", 30_000),
+	} {
+		d := &core.Datagram{Data: []byte(query), From: netip.MustParseAddrPort("192.0.2.1:4000")}
+		answer, err := h.Reply(make([]byte, 0, 512), d)
+		if err != nil || name == "a host" && !bytes.HasSuffix(answer, []byte{0, 4, 192, 0, 2, 1}) {
+			t.Errorf("%s: % x, %v", name, answer, err)
+		}
+	}
 }
 
 func TestVectorsDNS(t *testing.T) { answersVectors(t, "dns") }
