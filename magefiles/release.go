@@ -50,13 +50,13 @@ func compareArtefacts(dist string) error {
 	if version == nil {
 		return fmt.Errorf("%s/checksums.txt names no archive of handlers", dist)
 	}
-	// Packages of each kind have their own way of writing a version.
-	plain := regexp.MustCompile(`\d+\.\d+\.\d+[-~_.0-9a-z]*?(-\d+)?([-_.](amd64|x86_64|i386|i686|arm64|aarch64|386|x86|arm|armv7hl|armhf|armv7|riscv64|linux|macos|windows|freebsd|all|source|tar))`)
+	// Each kind of package has its own way of writing a version that is none yet: 1.2.3-next, 1.2.3~next and so on.
+	written := func(dash string) string { return strings.ReplaceAll(string(version[1]), "-", dash) }
+	replace := strings.NewReplacer(written("-"), "VERSION", written("~"), "VERSION", written("_"), "VERSION", written(""), "VERSION")
 	var got []string
 	for line := range strings.Lines(string(sums)) {
 		if _, name, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
-			name = strings.ReplaceAll(name, string(version[1]), "VERSION")
-			got = append(got, plain.ReplaceAllString(name, "VERSION$2"))
+			got = append(got, replace.Replace(name))
 		}
 	}
 	slices.Sort(got)

@@ -111,7 +111,9 @@ func smokeDeb(arch, emulator string) error {
 	}
 	retort := append(runner, filepath.Join(root, "usr", "bin", "retort"))
 	config := append(retort, "config", "check", filepath.Join(root, "etc", "retort", "retort.toml"))
-	if out, err := exec.Command(config[0], config[1:]...).CombinedOutput(); err != nil {
+	check := exec.Command(config[0], config[1:]...)
+	check.Env = append(os.Environ(), "RETORT_HANDLERS="+filepath.Join(root, "var", "lib", "retort", "handlers"))
+	if out, err := check.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: its own configuration: %w\n%s", file, err, out)
 	}
 	if err := roundTrip(retort, "length"); err != nil {
