@@ -167,11 +167,18 @@ func smokeWindows() error {
 	if err != nil {
 		return err
 	}
-	netReset, connReset := []byte{0x0f, 0, 0, 0x98}, []byte{0x0c, 0, 0, 0x98} // SIO_UDP_...
-	if n := bytes.Count(code, netReset); n < 1 || n > 4 {
-		return fmt.Errorf("%s: %d places look like SIO_UDP_NETRESET, want a few", archive, n)
+	// SIO_UDP_NETRESET, 0x9800000f, where it is put into a register; SIO_UDP_CONNRESET differs in its last digit.
+	netReset, found := []byte{0x0f, 0, 0, 0x98}, 0
+	for at := 1; at+len(netReset) <= len(code); at++ {
+		if bytes.Equal(code[at:at+len(netReset)], netReset) && code[at-1]&^7 == 0xb8 {
+			code[at] = 0x0c
+			found++
+		}
 	}
-	if err := os.WriteFile(program, bytes.ReplaceAll(code, netReset, connReset), 0o755); err != nil {
+	if found < 1 || found > 4 {
+		return fmt.Errorf("%s: %d places look like SIO_UDP_NETRESET, want one to four", archive, found)
+	}
+	if err := os.WriteFile(program, code, 0o755); err != nil {
 		return err
 	}
 	os.Setenv("WINEPREFIX", w.prefix)
