@@ -15,3 +15,8 @@ func (Guard) Simulate() error {
 	return sh.RunWithV(map[string]string{"RETORT_TEST_LONG": "1"},
 		"go", "test", "-count=1", "-timeout=30m", "-v", "-run", "Loop|Honest|Flood", "./core/guard")
 }
+
+// Cost measures what the guard costs each datagram that it admits, beside the same batches without one.
+func (Guard) Cost() error {
+	return sh.RunV("go", "test", "-run", "^$", "-bench", "Cost", "./core/guard")
+}
