@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -126,6 +127,11 @@ func (s *settings) verify(ctx context.Context, out io.Writer) error {
 	}
 	_, err := fmt.Fprintf(out, "A server could start: %s, %s.\n",
 		count1(len(s.listeners), "listener"), count1(len(t.engine.Slots()), "handler"))
+	schema := fileSchema()
+	strangers := config.Strangers(os.Environ(), newProcessSet(new(processFlags)), schema.Listener)
+	if err == nil && len(strangers) > 0 {
+		_, err = fmt.Fprintf(out, "Variables that say nothing to it: %s.\n", strings.Join(strangers, ", "))
+	}
 	return err
 }
 

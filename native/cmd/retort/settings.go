@@ -114,11 +114,19 @@ func readConfig(name string, schema config.Schema) (*config.File, error) {
 	return file, relocate(file)
 }
 
-// paths are the settings that name a file or a directory.
-var paths = []string{"cache-dir", "handlers"}
+// isPath says whether a setting names a file or a directory, by what its usage calls the value.
+func isPath(f *pflag.Flag) bool {
+	kind, _ := pflag.UnquoteUsage(f)
+	return f.Value.Type() == "string" && slices.Contains([]string{"FILE", "DIR", "PATH"}, kind)
+}
 
 // relocate makes names of files in a configuration file relative to it.
 func relocate(file *config.File) error {
+	paths := make(map[string]bool)
+	schema := fileSchema()
+	for _, set := range []*pflag.FlagSet{schema.Top, schema.Listener} {
+		set.VisitAll(func(f *pflag.Flag) { paths[f.Name] = isPath(f) })
+	}
 	tables := []config.Table{file.Top, file.Defaults}
 	for _, l := range file.Listeners {
 		tables = append(tables, l.Values)
@@ -138,7 +146,7 @@ func relocate(file *config.File) error {
 			text := v.Texts[0]
 			from, isFile := strings.CutPrefix(text, "@")
 			switch {
-			case slices.Contains(paths, key):
+			case paths[key]:
 				text = beside(text)
 			case key == "handler" && isModule(text):
 				if text = beside(text); !strings.ContainsRune(text, filepath.Separator) {

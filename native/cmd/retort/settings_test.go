@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -67,6 +69,51 @@ func TestEverySettingCanBeSaid(t *testing.T) {
 				t.Errorf("%s=%s makes it %q", config.Variable(f.Name), def, got.Value)
 			}
 		})
+	}
+}
+
+// TestPathsAreRelativeToTheFile: whatever names a file does, and nothing else.
+func TestPathsAreRelativeToTheFile(t *testing.T) {
+	dir := t.TempDir()
+	elsewhere := filepath.Join(dir, "elsewhere")
+	name := filepath.Join(dir, "x.toml")
+	text := fmt.Sprintf(`
+		handlers = "h"
+		capture = %q
+		[[listener]]
+		handler = "a.wasm"
+		handler-config = "@its.conf"
+		cache-dir = "cache"
+		fallback = "fixed=a.wasm"
+		[[listener]]
+		handler = "fixed=a.wasm"
+		handler-config = "its.conf"
+		cache-dir = ""`, elsewhere)
+	if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	file, err := readConfig(name, fileSchema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := file.Listeners[0].Values, file.Listeners[1].Values
+	for _, tt := range []struct {
+		value config.Value
+		want  string
+	}{
+		{file.Top["handlers"], filepath.Join(dir, "h")},
+		{file.Top["capture"], elsewhere},
+		{one["handler"], filepath.Join(dir, "a.wasm")},
+		{one["handler-config"], "@" + filepath.Join(dir, "its.conf")},
+		{one["cache-dir"], filepath.Join(dir, "cache")},
+		{one["fallback"], "fixed=a.wasm"},
+		{two["handler"], "fixed=a.wasm"},
+		{two["handler-config"], "its.conf"},
+		{two["cache-dir"], ""},
+	} {
+		if len(tt.value.Texts) != 1 || tt.value.Texts[0] != tt.want {
+			t.Errorf("line %d says %q, not %q", tt.value.Source.Line, tt.value.Texts, tt.want)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,6 +100,29 @@ func Environment(lookup func(string) (string, bool), sets ...*pflag.FlagSet) Tab
 		})
 	}
 	return table
+}
+
+// Strangers returns, in order, those variables that begin as a setting's and are none, each with what was probably
+// meant. Environ is os.Environ. What Kubernetes makes of a Service by the name of retort is left out.
+func Strangers(environ []string, sets ...*pflag.FlagSet) (list []string) {
+	known, all := make(map[string]bool), pflag.NewFlagSet("", pflag.ContinueOnError)
+	for _, set := range sets {
+		all.AddFlagSet(set)
+	}
+	all.VisitAll(func(f *pflag.Flag) { known[Variable(f.Name)] = true })
+	for _, variable := range environ {
+		name, _, _ := strings.Cut(variable, "=")
+		key, ours := strings.CutPrefix(name, Variable(""))
+		if !ours || known[name] || strings.HasPrefix(key, "SERVICE_") || strings.HasPrefix(key, "PORT_") {
+			continue
+		}
+		if near := nearest(key, all); near != "" {
+			name += " (did you mean " + Variable(near) + "?)"
+		}
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
 }
 
 // Layers are tables, the strongest first.

@@ -245,6 +245,15 @@ func TestKubernetesService(t *testing.T) {
 	}
 }
 
+func TestStrangers(t *testing.T) {
+	got := config.Strangers([]string{
+		"HOME=/", "RETORT_RATTE=1", "RETORT_RATE=1", "RETORT_COLOUR=red", "RETORT_PORT_1060_UDP=udp://10.0.0.1:1060", "RETORT_SERVICE_HOST=10.0.0.1",
+	}, new(options).set())
+	if want := []string{"RETORT_COLOUR", "RETORT_RATTE (did you mean RETORT_RATE?)"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestWriteAndParse: what is written can be read, and says the same.
 func TestWriteAndParse(t *testing.T) {
 	want := options{}

@@ -77,6 +77,7 @@ type Directory struct {
 
 	looking sync.Mutex        // held by the one that looks
 	known   map[string]*entry // by NAME; looking's
+	orphans map[string]bool   // names that were told of; looking's
 	trouble string            // why the directory cannot be read, as it was told last; looking's
 
 	mu       sync.Mutex // guards what follows, which others ask for
@@ -106,7 +107,7 @@ func New(path string, o Options) *Directory {
 	}
 	return &Directory{
 		path: path, options: o, asked: make(chan struct{}, 1),
-		known: make(map[string]*entry), verdicts: make(map[string]Verdict),
+		known: make(map[string]*entry), orphans: make(map[string]bool), verdicts: make(map[string]Verdict),
 	}
 }
 
@@ -196,7 +197,7 @@ func (d *Directory) look(ctx context.Context, patient bool) (again time.Time, er
 			if wait := d.present(ctx, name, found[name], patient); !wait.IsZero() {
 				later(wait)
 			}
-		} else if wait := d.absent(name, patient); !wait.IsZero() {
+		} else if wait := d.absent(name, found[name], patient); !wait.IsZero() {
 			later(wait)
 		}
 	}
@@ -227,6 +228,7 @@ func (d *Directory) present(ctx context.Context, name string, found stamps, pati
 		d.known[name] = e
 	}
 	e.missing = time.Time{}
+	delete(d.orphans, name)
 	now := time.Now()
 	if e.stamps.vouchFor(found) {
 		return wait
@@ -313,10 +315,10 @@ func (d *Directory) reconsider() {
 }
 
 // absent looks at a NAME that has no NAME.wasm.
-func (d *Directory) absent(name string, patient bool) (wait time.Time) {
+func (d *Directory) absent(name string, found stamps, patient bool) (wait time.Time) {
 	e := d.known[name]
 	if e == nil {
-		return wait // NAME.toml, say, without a NAME.wasm: that may be yet to come
+		return d.orphan(name, found, patient)
 	}
 	if e.missing.IsZero() {
 		e.missing = time.Now()
@@ -338,6 +340,18 @@ func (d *Directory) absent(name string, patient bool) (wait time.Time) {
 		d.options.Log.Error("handler removed, not without trouble", "handler", name, "error", err)
 	} else {
 		d.options.Log.Info("handler removed", "handler", name)
+	}
+	return wait
+}
+
+// orphan tells once of files beside a NAME.wasm that is not there: it may be yet to come, or called otherwise.
+func (d *Directory) orphan(name string, found stamps, patient bool) (wait time.Time) {
+	if settled := found.youngest().Add(d.options.Settle); patient && settled.After(time.Now()) && !found.youngest().After(time.Now()) {
+		return settled
+	}
+	if !d.orphans[name] {
+		d.orphans[name] = true
+		d.options.Log.Warn("there are files for a handler that is not there", "handler", name, "missing", name+endings[module])
 	}
 	return wait
 }
