@@ -229,6 +229,9 @@ type fastSocket struct {
 
 // send sends as many pieces as one call takes, each as large as it may be.
 func (s *fastSocket) send(packed []byte, n int) (sent int, err error) {
+	if n == 1 {
+		return s.sendOne(packed)
+	}
 	pieces := 0
 	for queued := 0; queued < n && pieces < slots; pieces++ {
 		segments := min(s.segments, n-queued)
@@ -238,14 +241,29 @@ func (s *fastSocket) send(packed []byte, n int) (sent int, err error) {
 	r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, s.fd, uintptr(unsafe.Pointer(&s.out[0])), uintptr(pieces),
 		0, 0, 0)
 	runtime.KeepAlive(packed)
-	switch errno {
-	case 0:
-	case unix.EAGAIN, unix.ENOBUFS, unix.EINTR:
-		return 0, nil
-	default:
-		return 0, os.NewSyscallError("sendmmsg", errno)
+	if errno != 0 {
+		return 0, sendError("sendmmsg", errno)
 	}
 	return min(n, int(r)*s.segments), nil
+}
+
+// sendOne sends a single request, which is cheaper than a message with one.
+func (s *fastSocket) sendOne(data []byte) (sent int, err error) {
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, s.fd, uintptr(unsafe.Pointer(unsafe.SliceData(data))),
+		uintptr(len(data)), 0, 0, 0)
+	if errno != 0 {
+		return 0, sendError("sendto", errno)
+	}
+	return 1, nil
+}
+
+// sendError is nil when there is no room for a request just now.
+func sendError(call string, errno unix.Errno) error {
+	switch errno {
+	case unix.EAGAIN, unix.ENOBUFS, unix.EINTR:
+		return nil
+	}
+	return os.NewSyscallError(call, errno)
 }
 
 // setPiece makes header i send data, of so many segments.
@@ -262,6 +280,9 @@ func (s *fastSocket) setPiece(i int, data []byte, segments int) {
 }
 
 func (s *fastSocket) receive(in *inbox, most int) error {
+	if most == 1 && !s.gso {
+		return s.receiveOne(in)
+	}
 	headers := s.in[:min(most, len(s.in))]
 	n, errno := s.receiveInto(s.fd, headers)
 	if errno != 0 {
@@ -277,6 +298,20 @@ func (s *fastSocket) receive(in *inbox, most int) error {
 			m.segment = s.segmentSize(i)
 		}
 		in.messages = append(in.messages, m)
+	}
+	return nil
+}
+
+// receiveOne receives a single datagram, which is cheaper than a message with one.
+func (s *fastSocket) receiveOne(in *inbox) error {
+	r, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, s.fd, uintptr(unsafe.Pointer(&s.buffers[0])),
+		uintptr(s.bufferSize), 0, 0, 0)
+	switch errno {
+	case 0:
+		in.messages = append(in.messages, message{data: s.buffers[:r], at: s.clock.now()})
+	case unix.EAGAIN, unix.EINTR:
+	default:
+		return os.NewSyscallError("recvfrom", errno)
 	}
 	return nil
 }
