@@ -9,66 +9,68 @@ import (
 	"strings"
 
 	"github.com/retort-udp/retort/wasmhandler/abi"
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmbin"
+	"github.com/retort-udp/retort/wasmhandler/meter"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
 
-// check says what a host of the handler ABI cannot give, or refuses to: before anything is compiled.
-func (s *shape) check(c *Config) error {
-	if err := checkImports(s.imports); err != nil {
+// checkShape says what a host of the handler ABI cannot give, or refuses to: before anything is compiled.
+func checkShape(s *wasmbin.Shape, c *Config) error {
+	if err := checkImports(s.Imports); err != nil {
 		return err
 	}
-	if len(s.memories) > 1 {
+	if len(s.Memories) > 1 {
 		return errors.New("it has a second memory: a handler has one")
 	}
-	for _, m := range s.memories {
-		switch least := m.pages * pageSize; {
-		case m.imported != nil:
-			name := clean(m.imported.module + "." + m.imported.name)
+	for _, m := range s.Memories {
+		switch least := m.Pages * pageSize; {
+		case m.Imported != nil:
+			name := clean(m.Imported.Module + "." + m.Imported.Name)
 			return fmt.Errorf("it imports its memory, %s: it must have its own, and export it", name)
-		case m.shared:
+		case m.Shared:
 			return errors.New("its memory is shared between threads: a handler has no threads")
 		case least > uint64(c.Memory):
 			return fmt.Errorf("it needs %d bytes of memory to begin with, more than the limit of %d (Config.Memory)",
 				least, c.Memory)
 		}
 	}
-	if s.table > uint64(c.TableElements) {
+	if s.Elements > uint64(c.TableElements) {
 		return fmt.Errorf("its tables have %d elements to begin with, more than the limit of %d (Config.TableElements)",
-			s.table, c.TableElements)
+			s.Elements, c.TableElements)
 	}
-	if s.exports > maxExports {
-		return fmt.Errorf("it exports %d things, more than the limit of %d", s.exports, maxExports)
+	if s.ExportCount > meter.MaxExports {
+		return fmt.Errorf("it exports %d things, more than the limit of %d", s.ExportCount, meter.MaxExports)
 	}
 	return nil
 }
 
-// String is how errors name an import. The names are the guest's, which may hold anything.
-func (i importEntry) String() string {
-	name := clean(i.module + "." + i.name)
+// importName is how errors name an import. The names are the guest's, which may hold anything.
+func importName(i wasmbin.Import) string {
+	name := clean(i.Module + "." + i.Name)
 	switch {
-	case i.module == abi.Module && i.name == "send":
+	case i.Module == abi.Module && i.Name == "send":
 		name += " (reserved for a later version of the ABI)"
-	case i.kind != kindFunction:
-		name += " (a " + kindName(i.kind) + ")"
+	case i.Kind != wasmbin.Function:
+		name += " (a " + i.Kind.String() + ")"
 	}
 	return name
 }
 
 // checkImports names imports that no handler is given; of many, the first few.
-func checkImports(imports []importEntry) error {
-	if len(imports) > maxImports {
-		return fmt.Errorf("it imports more than %d things", maxImports)
+func checkImports(imports []wasmbin.Import) error {
+	if len(imports) > meter.MaxImports {
+		return fmt.Errorf("it imports more than %d things", meter.MaxImports)
 	}
 	known := hostFunctions()
 	var unknown []string
 	for _, i := range imports {
-		if _, ok := known[i.module][i.name]; ok && i.kind == kindFunction {
+		if _, ok := known[i.Module][i.Name]; ok && i.Kind == wasmbin.Function {
 			continue
 		}
-		if i.kind != kindMemory { // that has an error of its own
-			unknown = append(unknown, i.String())
+		if i.Kind != wasmbin.LinearMemory { // that has an error of its own
+			unknown = append(unknown, importName(i))
 		}
 	}
 	const few = 4

@@ -12,6 +12,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 )
 
 // TestFaults goes through what ends a guest's call. Each costs its datagram; the next meets a fresh instance.
@@ -264,20 +265,12 @@ func TestFaultLog(t *testing.T) {
 
 // TestHostileNames puts what could forge a line into the names that faults show.
 func TestHostileNames(t *testing.T) {
-	b := newBuilder()
-	b.exportFunction("_initialize", "", "", 0x00) // unreachable
-	wasm := b.handler(65536)
-	names := []byte{0} // the index of _initialize
-	names = append(names, name("f(i32)\nlevel=ERROR\u202e\x1b[2J wasm stack trace:\n\tg(")...)
-	names = append(leb(1), names...)
-	section := append(name("name"), 1) // function names
-	section = append(section, leb(uint32(len(names)))...)
-	section = append(section, names...)
-	wasm = append(wasm, 0)
-	wasm = append(wasm, leb(uint32(len(section)))...)
-	wasm = append(wasm, section...)
+	m := new(wasmgen.Module)
+	trap := m.ExportFunction("_initialize", "", "", wasmgen.Code{}.Op(wasmgen.Unreachable))
+	name := wasmgen.Name("f(i32)\nlevel=ERROR\u202e\x1b[2J wasm stack trace:\n\tg(")
+	m.NameFunctions(1, append(wasmgen.Uint(uint64(trap)), name...))
 
-	_, err := wasmhandler.Compile(t.Context(), wasm, wasmhandler.Config{})
+	_, err := wasmhandler.Compile(t.Context(), m.Handler(-1), wasmhandler.Config{})
 	var f *wasmhandler.Fault
 	if !errors.As(err, &f) || f.Cause != wasmhandler.CauseUnreachable {
 		t.Fatal(err)

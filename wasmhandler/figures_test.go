@@ -11,6 +11,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 
 	"github.com/tetratelabs/wazero"
 )
@@ -64,12 +65,11 @@ func gallery(t testing.TB, name string) []byte {
 
 // emptyCall is wazero's CallWithStack of a function that does nothing.
 func emptyCall(t *testing.T) func() {
-	b := newBuilder()
-	b.exportFunction("nothing", "", "")
-	b.exportMemory("memory")
+	m := new(wasmgen.Module)
+	m.ExportFunction("nothing", "", "", nil)
 	runtime := wazero.NewRuntime(t.Context())
 	t.Cleanup(func() { runtime.Close(context.Background()) })
-	guest, err := runtime.Instantiate(t.Context(), b.module())
+	guest, err := runtime.Instantiate(t.Context(), m.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 )
 
 // FuzzResult has a guest return any number: what comes of it is as the ABI says.
@@ -50,9 +51,9 @@ func FuzzWindow(f *testing.F) {
 		f.Add(seed, uint8(4))
 	}
 	f.Fuzz(func(t *testing.T, window uint32, pages uint8) {
-		b := newBuilder()
-		b.pages = uint32(pages)
-		m, err := wasmhandler.Compile(context.Background(), b.handler(window), wasmhandler.Config{Interpreter: true})
+		b := new(wasmgen.Module)
+		b.Memory(uint32(pages))
+		m, err := wasmhandler.Compile(context.Background(), b.HandlerAt(window, -1), wasmhandler.Config{Interpreter: true})
 		const size = 131127
 		fits := window != 0 && window%16 == 0 && uint64(window)+size <= uint64(pages)*65536
 		if fits != (err == nil) {
@@ -82,25 +83,22 @@ func FuzzHostCall(f *testing.F) {
 	// A guest for each, whose arguments lie in the request, eight bytes apart.
 	handlers := make([]core.Handler, len(functions))
 	for i, fn := range functions {
-		b := newBuilder()
-		b.importFunction(fn.module, fn.name, fn.params, fn.results)
-		var code []byte
+		m := new(wasmgen.Module)
+		host := m.Import(fn.module, fn.name, fn.params, fn.results)
+		var code wasmgen.Code
 		for j, p := range fn.params {
 			load := byte(0x28) // i32.load
 			if p == 'I' {
 				load = 0x29
 			}
-			code = append(code, 0x20, 0, load, 0, byte(8*j)) // of local 0, the request
+			code = append(code.Get(0), load, 0, byte(8*j)) // of local 0, the request
 		}
-		code = append(code, 0x10, 0)
+		code = code.Call(host)
 		if fn.results != "" {
-			code = append(code, 0x1a) // drop
+			code = code.Op(wasmgen.Drop)
 		}
-		code = append(code, i32Const(0)...)
-		b.exportMemory("memory")
-		b.exportFunction("retort_v1_window", "i", "i", i32Const(65536)...)
-		b.exportFunction("retort_v1_reply", "iiiii", "i", code...)
-		handlers[i] = forWorker(f, compile(f, b.module(), wasmhandler.Config{Memory: 4 * 65536, Log: slog.New(slog.DiscardHandler)}))
+		wasm := m.Handler(m.Function(wasmgen.ReplyParams, "i", code.I32(0)))
+		handlers[i] = forWorker(f, compile(f, wasm, wasmhandler.Config{Memory: 4 * 65536, Log: slog.New(slog.DiscardHandler)}))
 	}
 	words := func(args ...uint64) (b []byte) {
 		for _, a := range args {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 )
 
 // TestBroken loads the modules in testdata/broken. The first line of each source says how it is refused.
@@ -87,20 +88,20 @@ func TestNoModule(t *testing.T) {
 
 // manyImports is a module that imports fd_sync n times.
 func manyImports(n int) []byte {
-	b := newBuilder()
+	m := new(wasmgen.Module)
 	for range n {
-		b.importFunction("wasi_snapshot_preview1", "fd_sync", "i", "i")
+		m.Import("wasi_snapshot_preview1", "fd_sync", "i", "i")
 	}
-	return b.handler(65536)
+	return m.Handler(-1)
 }
 
 // manyExports is a module that exports its memory under n names, with those of the ABI.
 func manyExports(n int) []byte {
-	b := newBuilder()
+	m := new(wasmgen.Module)
 	for range n - 3 {
-		b.exportMemory("m")
+		m.Export("m", wasmgen.KindMemory, 0)
 	}
-	return b.handler(65536)
+	return m.Handler(-1)
 }
 
 // TestTruncated cuts a good module short everywhere: it is refused, or, where a whole section is missing, whole.

@@ -43,6 +43,7 @@ import (
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/vectors"
 	"github.com/retort-udp/retort/wasmhandler/abi"
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmbin"
 	"github.com/retort-udp/retort/wasmhandler/meter"
 
 	"github.com/tetratelabs/wazero"
@@ -236,7 +237,7 @@ type Module struct {
 	config  Config
 	loaded  uint64 // when Compile was called, in ns since the Unix epoch: guests' clock before their first datagram
 	command bool
-	shape   shape
+	shape   wasmbin.Shape
 	info    *meter.Info
 
 	runtime wazero.Runtime
@@ -309,10 +310,10 @@ func (m *Module) load(ctx context.Context, wasm []byte) (err error) {
 	if len(wasm) > MaxModule {
 		return m.config.errorf("the module has %d bytes, more than the limit of %d", len(wasm), MaxModule)
 	}
-	if m.shape, err = readShape(wasm); err != nil {
+	if m.shape, err = wasmbin.ReadShape(wasm); err != nil {
 		return m.config.errorf("%w", err)
 	}
-	if err := m.shape.check(&m.config); err != nil {
+	if err := checkShape(&m.shape, &m.config); err != nil {
 		return m.config.errorf("%w", err)
 	}
 	metered, info, err := meter.Rewrite(wasm, m.config.limits())

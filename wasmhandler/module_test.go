@@ -11,6 +11,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 )
 
 // TestModuleReply has many goroutines ask the Module itself: they share one instance, in turn.
@@ -278,13 +279,12 @@ func TestRelease(t *testing.T) {
 
 // TestMemoryLimit loads a module that declares more than its limit as its most: it gets the limit.
 func TestMemoryLimit(t *testing.T) {
-	b := newBuilder()
-	b.pages = 3
-	m := compile(t, b.handler(1024), wasmhandler.Config{Memory: 3 * 65536})
+	three := new(wasmgen.Module)
+	three.Memory(3)
+	wasm := three.HandlerAt(1024, -1)
+	m := compile(t, wasm, wasmhandler.Config{Memory: 3 * 65536})
 	ask(t, m, datagram(""))
-	b = newBuilder()
-	b.pages = 3
-	_, err := wasmhandler.Compile(t.Context(), b.handler(1024), wasmhandler.Config{Memory: 2 * 65536})
+	_, err := wasmhandler.Compile(t.Context(), wasm, wasmhandler.Config{Memory: 2 * 65536})
 	if err == nil || err.Error() != `handler "wasm": it needs 196608 bytes of memory to begin with, more than the limit of 131072 (Config.Memory)` {
 		t.Error(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 )
 
 // sent is a datagram of a peer, so long after arrival.
@@ -217,13 +218,10 @@ func BenchmarkPenalty(b *testing.B) {
 // classifying is a handler that traps on every datagram, both when it is asked whether that is an answer and when it is
 // asked for one.
 func classifying() []byte {
-	const unreachable = 0x00
-	b := newBuilder()
-	b.exportMemory("memory")
-	b.exportFunction("retort_v1_window", "i", "i", i32Const(1<<16)...)
-	b.exportFunction("retort_v1_reply", "iiiii", "i", unreachable)
-	b.exportFunction("retort_v1_is_response", "iii", "i", unreachable)
-	return b.module()
+	m := new(wasmgen.Module)
+	trap := wasmgen.Code{}.Op(wasmgen.Unreachable)
+	m.ExportFunction("retort_v1_is_response", "iii", "i", trap)
+	return m.Handler(m.Function(wasmgen.ReplyParams, "i", trap))
 }
 
 // TestPenaltyClassifier: faults of a guest that is asked whether a datagram is an answer count as well, and the guest of

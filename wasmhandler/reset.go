@@ -96,7 +96,7 @@ func (m *Module) nextInstance() (*instance, error) {
 	switch {
 	case i == nil:
 		return m.newInstance()
-	case m.shape.start: // it runs whenever wazero makes an instance, and may do what is seen outside, such as logging
+	case m.shape.Start: // it runs whenever wazero makes an instance, and may do what is seen outside, such as logging
 		return m.startOn(i)
 	}
 	in, err := m.instantiate()

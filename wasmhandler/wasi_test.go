@@ -13,6 +13,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -51,33 +52,30 @@ func TestPreview1(t *testing.T) {
 	}
 	engines(t, func(t *testing.T, c wasmhandler.Config) {
 		c.Memory = 4 * 65536 // there are many of them
-		all := newBuilder()
+		all := new(wasmgen.Module)
 		for name, f := range functions {
-			all.importFunction("wasi_snapshot_preview1", name, f[0], f[1])
+			all.Import("wasi_snapshot_preview1", name, f[0], f[1])
 		}
-		compile(t, all.handler(65536), c)
+		compile(t, all.Handler(-1), c)
 
 		nosys := []string{}
 		for name, f := range functions {
 			for _, argument := range []int32{0, -1} {
-				b := newBuilder()
-				b.importFunction("wasi_snapshot_preview1", name, f[0], f[1])
-				var code []byte
+				m := new(wasmgen.Module)
+				host := m.Import("wasi_snapshot_preview1", name, f[0], f[1])
+				var code wasmgen.Code
 				for _, p := range f[0] {
-					constant := i32Const(argument)
 					if p == 'I' {
-						constant[0] = 0x42 // i64.const
+						code = code.I64(int64(argument))
+					} else {
+						code = code.I32(argument)
 					}
-					code = append(code, constant...)
 				}
-				code = append(code, 0x10, 0) // call it
+				code = code.Call(host)
 				if f[1] == "" {
-					code = append(code, i32Const(0)...)
+					code = code.I32(0)
 				}
-				b.exportMemory("memory")
-				b.exportFunction("retort_v1_window", "i", "i", i32Const(65536)...)
-				b.exportFunction("retort_v1_reply", "iiiii", "i", code...)
-				h := forWorker(t, compile(t, b.module(), c))
+				h := forWorker(t, compile(t, m.Handler(m.Function(wasmgen.ReplyParams, "i", code)), c))
 				reply, err := h.Reply(room(100), datagram(""))
 				switch {
 				case name == "proc_exit":

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmbin"
 )
 
 // A plan is what the first pass over a function finds and the second pass, which writes it anew, needs.
@@ -86,10 +88,10 @@ type analyser struct {
 
 // analyse makes the plan of one of the module's own functions.
 func (a *analyser) analyse(function uint32, body []byte) (*plan, error) {
-	r := reader{buf: body}
+	r := newReader(body)
 	err := a.function(function, &r)
 	if err == nil {
-		err = r.err
+		err = r.Err
 	}
 	if err == nil {
 		return a.plan, nil
@@ -99,7 +101,7 @@ func (a *analyser) analyse(function uint32, body []byte) (*plan, error) {
 		limit.Where = where
 		return nil, limit
 	}
-	return nil, fmt.Errorf("%s, byte %d of its code: %w", where, r.pos, err)
+	return nil, fmt.Errorf("%s, byte %d of its code: %w", where, r.Pos, err)
 }
 
 // function reads a whole function.
@@ -111,28 +113,28 @@ func (a *analyser) function(function uint32, r *reader) error {
 	if err := a.readLocals(r); err != nil {
 		return err
 	}
-	a.plan.locals, a.plan.code = r.buf[:r.pos], r.buf[r.pos:]
-	*r = reader{buf: a.plan.code}
+	a.plan.locals, a.plan.code = r.Buf[:r.Pos], r.Buf[r.Pos:]
+	*r = newReader(a.plan.code)
 	a.words = (a.locals + 63) / 64
 	a.piece = a.graph.start(0, entryPiece)
 	a.push(frame{op: opBlock, results: len(a.typ.results), entered: true, arrivals: none})
-	for len(a.frames) > 0 && r.err == nil {
-		if r.left() == 0 {
-			return errEnd
+	for len(a.frames) > 0 && r.Err == nil {
+		if r.Left() == 0 {
+			return wasmbin.ErrEnd
 		}
-		at := r.pos
+		at := r.Pos
 		in := r.next()
-		if r.err != nil {
-			r.pos = at
-			return r.err
+		if r.Err != nil {
+			r.Pos = at
+			return r.Err
 		}
-		if err := a.instruction(&in, r.pos); err != nil {
-			r.pos = at
+		if err := a.instruction(&in, r.Pos); err != nil {
+			r.Pos = at
 			return err
 		}
 	}
-	if r.err == nil && r.left() > 0 {
-		return fmt.Errorf("%d bytes follow its end", r.left())
+	if r.Err == nil && r.Left() > 0 {
+		return fmt.Errorf("%d bytes follow its end", r.Left())
 	}
 	a.graph.charge(a.plan)
 	a.plan.calls = a.calls > 0
@@ -151,11 +153,11 @@ func (a *analyser) readLocals(r *reader) error {
 	}
 	a.types = append(a.types, a.typ.params...)
 	total := uint64(len(a.types))
-	for range r.count() {
-		n, t := r.u32(), ValueType(r.byte())
+	for range r.Count() {
+		n, t := r.U32(), ValueType(r.Byte())
 		r.valueType(t)
-		if r.err != nil {
-			return r.err
+		if r.Err != nil {
+			return r.Err
 		}
 		total += uint64(n)
 		a.wide = a.wide || t == V128 && n > 0
@@ -564,7 +566,7 @@ func (a *analyser) branchTable(in *instruction) error {
 	}
 	labels := in.labels
 	for range in.b {
-		n, err := a.target(labels.u32())
+		n, err := a.target(labels.U32())
 		if err != nil {
 			return err
 		}

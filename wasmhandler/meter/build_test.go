@@ -8,27 +8,19 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 	"github.com/retort-udp/retort/wasmhandler/meter"
 )
 
 // This file has what the tests make modules with, and run them on.
 
-// uleb is n in unsigned LEB128.
-func uleb(n uint64) (b []byte) {
-	for ; n >= 0x80; n >>= 7 {
-		b = append(b, byte(n)|0x80)
-	}
-	return append(b, byte(n))
-}
-
-// sleb is n in signed LEB128.
-func sleb(n int64) (b []byte) {
-	for n < -64 || n > 63 {
-		b = append(b, byte(n)|0x80)
-		n >>= 7
-	}
-	return append(b, byte(n)&0x7f)
-}
+// What numbers, names and sections are in the binary format.
+var (
+	uleb    = wasmgen.Uint
+	sleb    = wasmgen.Int
+	str     = wasmgen.Name
+	section = wasmgen.Section
+)
 
 // cat joins pieces of code.
 func cat(pieces ...[]byte) (b []byte) {
@@ -128,11 +120,7 @@ type mod struct {
 
 func vec(items ...[]byte) []byte { return cat(uleb(uint64(len(items))), cat(items...)) }
 
-func str(s string) []byte { return cat(uleb(uint64(len(s))), []byte(s)) }
-
 func sized(b []byte) []byte { return cat(uleb(uint64(len(b))), b) }
-
-func section(id byte, content []byte) []byte { return cat(op(id), sized(content)) }
 
 func mutable(typ byte, init ...byte) []byte { return cat(op(typ, 1), init, op(0x0b)) }
 
@@ -140,60 +128,50 @@ func constant(typ byte, init ...byte) []byte { return cat(op(typ, 0), init, op(0
 
 // bytes puts the module together.
 func (m mod) bytes() []byte {
-	out := []byte("\x00asm\x01\x00\x00\x00")
-	var types, imports, functions, exports, codes [][]byte
-	typ := func(params, results vals) []byte { return cat(op(0x60), sized(params), sized(results)) }
+	w := new(wasmgen.Module)
+	typ := func(params, results vals) { w.Entry(wasmgen.SectionType, cat(op(0x60), sized(params), sized(results))) }
 	for i, f := range m.imports {
-		types = append(types, typ(f.params, f.results))
-		imports = append(imports, cat(str("env"), str(f.name), op(0), uleb(uint64(i))))
+		typ(f.params, f.results)
+		w.Entry(wasmgen.SectionImport, cat(str("env"), str(f.name), op(0), uleb(uint64(i))))
 	}
 	for i, f := range m.fns {
-		index := uleb(uint64(len(m.imports) + i))
-		types = append(types, typ(f.params, f.results))
-		functions = append(functions, index)
+		index := len(m.imports) + i
+		typ(f.params, f.results)
+		w.Entry(wasmgen.SectionFunction, uleb(uint64(index)))
 		if f.name != "" {
-			exports = append(exports, cat(str(f.name), op(0), index))
+			w.Export(f.name, wasmgen.KindFunction, index)
 		}
 		var locals [][]byte
 		for _, t := range f.locals {
 			locals = append(locals, op(1, t))
 		}
-		codes = append(codes, sized(cat(vec(locals...), f.code, op(0x0b))))
+		w.Entry(wasmgen.SectionCode, sized(cat(vec(locals...), f.code, op(0x0b))))
 	}
 	for _, t := range m.types {
-		types = append(types, typ(t[0], t[1]))
+		typ(t[0], t[1])
 	}
 	if m.memory != nil {
-		exports = append(exports, cat(str("memory"), op(2, 0)))
+		w.Entry(wasmgen.SectionMemory, m.memory)
+		w.Export("memory", wasmgen.KindMemory, 0)
 	}
-	exports = append(exports, m.exports...)
-	add := func(id byte, items ...[]byte) {
-		if len(items) > 0 {
-			out = append(out, section(id, vec(items...))...)
+	for id, entries := range map[byte][][]byte{
+		wasmgen.SectionTable: m.tables, wasmgen.SectionGlobal: m.globals, wasmgen.SectionExport: m.exports,
+		wasmgen.SectionElement: m.elems, wasmgen.SectionData: m.datas,
+	} {
+		for _, entry := range entries {
+			w.Entry(id, entry)
 		}
 	}
-	add(1, types...)
-	add(2, imports...)
-	add(3, functions...)
-	add(4, m.tables...)
-	if m.memory != nil {
-		add(5, m.memory)
-	}
-	add(6, m.globals...)
-	add(7, exports...)
 	if m.start > 0 {
-		out = append(out, section(8, uleb(uint64(m.start-1)))...)
+		w.Start(m.start - 1)
 	}
-	add(9, m.elems...)
 	if len(m.datas) > 0 {
-		out = append(out, section(12, uleb(uint64(len(m.datas))))...)
+		w.Raw(wasmgen.SectionDataCount, uleb(uint64(len(m.datas))))
 	}
-	add(10, codes...)
-	add(11, m.datas...)
 	for _, c := range m.custom {
-		out = append(out, section(0, c)...)
+		w.Raw(wasmgen.SectionCustom, c)
 	}
-	return out
+	return w.Bytes()
 }
 
 // only is a module of one function, exported as "f", with one page of memory.

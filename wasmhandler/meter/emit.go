@@ -67,10 +67,10 @@ func (e *emitter) body(p *plan, t *funcType) []byte {
 	if p.leaves() {
 		c.number(opBlock, e.resultBlock(t))
 	}
-	r := reader{buf: p.code}
+	r := newReader(p.code)
 	charges, loops := p.charges, p.loops
 	for depth := uint32(0); ; {
-		if len(charges) > 0 && charges[0].at == r.pos {
+		if len(charges) > 0 && charges[0].at == r.Pos {
 			e.charge(&c, p, charges[0].weight)
 			charges = charges[1:]
 		}
@@ -131,9 +131,9 @@ func (c *code) locals(p *plan) {
 		*c = append(*c, p.locals...)
 		return
 	}
-	r := reader{buf: p.locals}
-	*c = appendU32(*c, r.u32()+1)
-	*c = append(append(*c, p.locals[r.pos:]...), 1, i64)
+	r := newReader(p.locals)
+	*c = appendU32(*c, r.U32()+1)
+	*c = append(append(*c, p.locals[r.Pos:]...), 1, i64)
 }
 
 // put puts the fuel where others find it, before they are called.

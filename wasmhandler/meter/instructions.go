@@ -238,14 +238,14 @@ type instruction struct {
 // next reads one instruction. What is read is put together again by appendTo, in the shortest encoding, so
 // that nothing depends on how another reader takes a long-winded one.
 func (r *reader) next() (in instruction) {
-	c := r.byte()
+	c := r.Byte()
 	in.op = opcode(c)
 	in.shape = shapes.plain[c]
 	if c == 0xfc || c == 0xfd {
-		start := r.pos
-		sub := r.u32()
-		if long := r.pos - start; c == 0xfd && (long > 2 || long == 2 && sub < 0x80) {
-			r.failf("a vector opcode is longer than it needs to be, which engines take for other instructions")
+		start := r.Pos
+		sub := r.U32()
+		if long := r.Pos - start; c == 0xfd && (long > 2 || long == 2 && sub < 0x80) {
+			r.Failf("a vector opcode is longer than it needs to be, which engines take for other instructions")
 		}
 		table := &shapes.misc
 		if c == 0xfd {
@@ -258,57 +258,57 @@ func (r *reader) next() (in instruction) {
 	}
 	switch in.shape.imm {
 	case unknown:
-		if r.err == nil {
-			r.fail(unknownInstruction(in.op))
+		if r.Err == nil {
+			r.Fail(unknownInstruction(in.op))
 		}
 	case immNone:
 	case immBlock:
-		in.value = r.signed(33)
+		in.value = r.Signed(33)
 	case immLabel, immFunc, immLocal, immGlobal, immTable, immData, immElem:
-		in.a = r.u32()
+		in.a = r.U32()
 	case immLabels:
-		in.b = r.count()
+		in.b = r.Count()
 		in.labels = *r
 		for range in.b {
-			r.u32()
+			r.U32()
 		}
-		in.labels.buf = in.labels.buf[:r.pos]
-		in.value = int64(r.u32())
+		in.labels.Buf = in.labels.Buf[:r.Pos]
+		in.value = int64(r.U32())
 	case immIndirect, immElems, immTables:
-		in.a, in.b = r.u32(), r.u32()
+		in.a, in.b = r.U32(), r.U32()
 	case immTypes:
-		if n := r.u32(); n != 1 {
-			r.failf("select has %d types, not 1", n)
+		if n := r.U32(); n != 1 {
+			r.Failf("select has %d types, not 1", n)
 		}
-		in.bytes = r.take(1)
+		in.bytes = r.Take(1)
 	case immMemory:
-		r.zero()
+		r.Zero()
 	case immMemories:
-		r.zero()
-		r.zero()
+		r.Zero()
+		r.Zero()
 	case immAccess, immAccessAt:
-		in.a, in.b = r.u32(), r.u32()
+		in.a, in.b = r.U32(), r.U32()
 		if in.a > 4 {
-			r.failf("alignment is 2 to the %d", in.a)
+			r.Failf("alignment is 2 to the %d", in.a)
 		}
 		if in.shape.imm == immAccessAt {
-			in.bytes = r.take(1)
+			in.bytes = r.Take(1)
 		}
 	case immI32:
-		in.value = r.signed(32)
+		in.value = r.Signed(32)
 	case immI64:
-		in.value = r.signed(64)
+		in.value = r.Signed(64)
 	case imm4:
-		in.bytes = r.take(4)
+		in.bytes = r.Take(4)
 	case imm8:
-		in.bytes = r.take(8)
+		in.bytes = r.Take(8)
 	case imm16:
-		in.bytes = r.take(16)
+		in.bytes = r.Take(16)
 	case immLane, immRef:
-		in.bytes = r.take(1)
+		in.bytes = r.Take(1)
 	case immInit:
-		in.a = r.u32()
-		r.zero()
+		in.a = r.U32()
+		r.Zero()
 	}
 	return in
 }
@@ -351,7 +351,7 @@ func (in *instruction) appendTo(b []byte) []byte {
 		b = appendU32(b, in.b)
 		labels := in.labels
 		for range in.b {
-			b = appendU32(b, labels.u32())
+			b = appendU32(b, labels.U32())
 		}
 		return appendU32(b, uint32(in.value))
 	case immIndirect, immElems, immTables:

@@ -27,7 +27,7 @@ const (
 	MaxFunctions      = 100_000  // functions that the module defines
 	MaxTables         = 100      // tables
 	MaxGlobals        = 10_000   // globals
-	MaxExports        = 10_000   // exports
+	MaxExports        = 1_000    // exports
 	MaxSegments       = 100_000  // data segments, and as many element segments
 	MaxElements       = 1 << 20  // elements in all element segments together
 	MaxNames          = 1 << 18  // names of functions, and as many of locals

@@ -272,6 +272,8 @@ func TestAnnouncedCounts(t *testing.T) {
 		"parameters":         cat(head, section(1, cat(op(1, 0x60), huge))),
 		"elements":           cat(head, section(9, cat(op(1, 1, 0), huge))),
 		"data count":         cat(head, section(12, huge)),
+		"data":               cat(head, section(11, cat(op(1, 1), huge))),
+		"active data":        cat(head, section(5, op(1, 0, 1)), section(11, cat(op(1, 0), i32c(0), op(0x0b), huge))),
 	}
 	for id := byte(1); id < 12; id++ {
 		if id != 8 {

@@ -96,19 +96,19 @@ func parse(wasm []byte, limits *Limits) (*module, error) {
 		if !m.present[id] {
 			continue
 		}
-		r := reader{buf: m.content[id]}
+		r := newReader(m.content[id])
 		err := m.section(id, &r, limits)
 		if err == nil {
-			err = r.err
+			err = r.Err
 		}
-		if err == nil && r.left() != 0 {
-			err = fmt.Errorf("%d bytes follow its end", r.left())
+		if err == nil && r.Left() != 0 {
+			err = fmt.Errorf("%d bytes follow its end", r.Left())
 		}
 		if limit := (*LimitError)(nil); errors.As(err, &limit) {
 			return nil, err
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s section, byte %d: %w", sectionNames[id], r.pos, err)
+			return nil, fmt.Errorf("%s section, byte %d: %w", sectionNames[id], r.Pos, err)
 		}
 	}
 	if own := len(m.functions) - m.imported; own != len(m.bodies) {
@@ -128,13 +128,14 @@ func (m *module) split(wasm []byte) error {
 	if string(wasm[4:8]) != "\x01\x00\x00\x00" {
 		return fmt.Errorf("WebAssembly of version % x, not 1", wasm[4:8])
 	}
-	r := reader{buf: wasm, pos: 8}
+	r := newReader(wasm)
+	r.Pos = 8
 	place := 0 // in sectionOrder
-	for r.left() > 0 {
-		id := r.byte()
-		content := r.take(r.u32())
-		if r.err != nil {
-			return fmt.Errorf("section %d: %w", id, r.err)
+	for r.Left() > 0 {
+		id := r.Byte()
+		content := r.Take(r.U32())
+		if r.Err != nil {
+			return fmt.Errorf("section %d: %w", id, r.Err)
 		}
 		if id == secCustom {
 			if err := m.custom(content); err != nil {
@@ -157,17 +158,17 @@ func (m *module) split(wasm []byte) error {
 // custom looks at a custom section. Only names are of use: others are for tools, and what they say of the
 // code is wrong once it is rewritten.
 func (m *module) custom(content []byte) error {
-	r := reader{buf: content}
-	if name := r.utf8(); r.err == nil && string(name) == "name" {
+	r := newReader(content)
+	if name := r.utf8(); r.Err == nil && string(name) == "name" {
 		return m.names.parse(&r)
 	}
-	return r.err
+	return r.Err
 }
 
 // vector reads the length of the vector that a section is, and keeps its elements.
 func (m *module) vector(id byte, r *reader, what string, limit int64) (uint32, error) {
-	n := r.count()
-	m.counts[id], m.vectors[id] = n, r.buf[r.pos:]
+	n := r.Count()
+	m.counts[id], m.vectors[id] = n, r.Buf[r.Pos:]
 	return n, within(what, int64(n), limit)
 }
 
@@ -189,20 +190,17 @@ func (m *module) section(id byte, r *reader, limits *Limits) error {
 	case secExport:
 		return m.exportSection(r, limits)
 	case secStart:
-		if f := r.u32(); beyond(f, len(m.functions)) {
-			r.failf("function %d of %d", f, len(m.functions))
+		if f := r.U32(); beyond(f, len(m.functions)) {
+			r.Failf("function %d of %d", f, len(m.functions))
 		}
 	case secElement:
 		return m.elementSection(r)
 	case secDataCount:
-		m.counts[secDataCount] = r.u32()
+		m.counts[secDataCount] = r.U32()
 	case secCode:
 		return m.codeSection(r, limits)
 	case secData:
-		if _, err := m.vector(id, r, "data segments", MaxSegments); err != nil {
-			return err
-		}
-		r.pos = len(r.buf)
+		return m.dataSection(r)
 	}
 	return nil
 }
@@ -213,12 +211,12 @@ func (m *module) typeSection(r *reader) error {
 		return err
 	}
 	for range n {
-		if form := r.byte(); form != 0x60 && r.err == nil {
-			r.failf("type %#x is no function type of WebAssembly 2.0", form)
+		if form := r.Byte(); form != 0x60 && r.Err == nil {
+			r.Failf("type %#x is no function type of WebAssembly 2.0", form)
 		}
 		t := funcType{params: r.valueTypes()}
 		t.results = r.valueTypes()
-		if r.err != nil {
+		if r.Err != nil {
 			return nil
 		}
 		if err := within("parameters of a type", int64(len(t.params)), MaxParams); err != nil {
@@ -238,9 +236,9 @@ func (m *module) importSection(r *reader) error {
 		return err
 	}
 	for range n {
-		r.name()
-		r.name()
-		switch kind := r.byte(); kind {
+		r.Name()
+		r.Name()
+		switch kind := r.Byte(); kind {
 		case 0:
 			m.functions = append(m.functions, m.typeIndex(r))
 			m.imported++
@@ -255,7 +253,7 @@ func (m *module) importSection(r *reader) error {
 			g.imported = true
 			m.addGlobal(g)
 		default:
-			r.failf("import of kind %#x is not part of WebAssembly 2.0", kind)
+			r.Failf("import of kind %#x is not part of WebAssembly 2.0", kind)
 		}
 	}
 	return nil
@@ -263,9 +261,9 @@ func (m *module) importSection(r *reader) error {
 
 // typeIndex reads the index of a type.
 func (m *module) typeIndex(r *reader) uint32 {
-	i := r.u32()
+	i := r.U32()
 	if beyond(i, len(m.types)) {
-		r.failf("type %d of %d", i, len(m.types))
+		r.Failf("type %d of %d", i, len(m.types))
 	}
 	return i
 }
@@ -280,7 +278,7 @@ func (m *module) functionSection(r *reader) error {
 	}
 	for range n {
 		i := m.typeIndex(r)
-		if r.err != nil {
+		if r.Err != nil {
 			return nil
 		}
 		m.functions = append(m.functions, i)
@@ -296,7 +294,7 @@ func (m *module) tableSection(r *reader, limits *Limits) error {
 	for range n {
 		m.tables = append(m.tables, r.table())
 	}
-	if r.err != nil {
+	if r.Err != nil {
 		return nil
 	}
 	return within("table elements", int64(m.tableElements()), limits.TableElements)
@@ -325,7 +323,7 @@ func (m *module) memorySection(r *reader) error {
 // readMemory reads the type of a memory, of which there may be one.
 func (m *module) readMemory(r *reader) {
 	if m.memory {
-		r.failf("a second memory is not part of WebAssembly 2.0")
+		r.Failf("a second memory is not part of WebAssembly 2.0")
 	}
 	m.memory = true
 	m.memoryMin, m.memoryMax, m.memoryCap = r.limits()
@@ -339,7 +337,7 @@ func (m *module) globalSection(r *reader) error {
 	for range n {
 		g := r.globalType()
 		m.constant(r)
-		if r.err != nil {
+		if r.Err != nil {
 			return nil
 		}
 		m.addGlobal(g)
@@ -350,14 +348,14 @@ func (m *module) globalSection(r *reader) error {
 // constant reads a constant expression. See
 // https://www.w3.org/TR/2022/WD-wasm-core-2-20220419/valid/instructions.html#constant-expressions
 func (m *module) constant(r *reader) {
-	for r.err == nil {
+	for r.Err == nil {
 		in := r.next()
 		switch {
-		case in.op == opEnd || r.err != nil:
+		case in.op == opEnd || r.Err != nil:
 			return
 		case in.op == opGlobalGet:
 			if beyond(in.a, len(m.globals)) {
-				r.failf("global %d of %d", in.a, len(m.globals))
+				r.Failf("global %d of %d", in.a, len(m.globals))
 			}
 		case in.op == 0xd2: // ref.func
 			m.checkFunction(r, in.a)
@@ -365,7 +363,7 @@ func (m *module) constant(r *reader) {
 			r.valueType(ValueType(in.bytes[0]))
 		case in.op >= opI32Const && in.op <= 0x44 || in.op == 0xfd0c: // numbers and vectors
 		default:
-			r.failf("instruction %#02x in a constant expression is not part of WebAssembly 2.0", uint16(in.op))
+			r.Failf("instruction %#02x in a constant expression is not part of WebAssembly 2.0", uint16(in.op))
 		}
 	}
 }
@@ -381,7 +379,7 @@ func (m *module) addGlobal(g global) {
 // checkFunction checks the index of a function.
 func (m *module) checkFunction(r *reader, i uint32) {
 	if beyond(i, len(m.functions)) {
-		r.failf("function %d of %d", i, len(m.functions))
+		r.Failf("function %d of %d", i, len(m.functions))
 	}
 }
 
@@ -391,11 +389,11 @@ func (m *module) exportSection(r *reader, limits *Limits) error {
 		return err
 	}
 	for range n {
-		name := r.name()
+		name := r.Name()
 		if reserved(name) {
 			return fmt.Errorf("the export name %q is reserved for the host's counters", clip(name))
 		}
-		kind, i := r.byte(), r.u32()
+		kind, i := r.Byte(), r.U32()
 		var have int
 		switch kind {
 		case 0:
@@ -409,10 +407,10 @@ func (m *module) exportSection(r *reader, limits *Limits) error {
 		case 3:
 			have = len(m.globals)
 		default:
-			r.failf("export of kind %#x is not part of WebAssembly 2.0", kind)
+			r.Failf("export of kind %#x is not part of WebAssembly 2.0", kind)
 		}
 		if beyond(i, have) {
-			r.failf("export %q names item %d of %d", clip(name), i, have)
+			r.Failf("export %q names item %d of %d", clip(name), i, have)
 		}
 		if kind == 0 && slices.Contains(limits.Entries, string(name)) {
 			m.entries = append(m.entries, entry{string(name), i})
@@ -430,7 +428,7 @@ func (m *module) elementSection(r *reader) error {
 	var total int64
 	for range n {
 		items := m.elementSegment(r)
-		if r.err != nil {
+		if r.Err != nil {
 			return nil
 		}
 		total += int64(items)
@@ -446,35 +444,35 @@ func (m *module) elementSection(r *reader) error {
 // elements are expressions. See
 // https://www.w3.org/TR/2022/WD-wasm-core-2-20220419/binary/modules.html#element-section
 func (m *module) elementSegment(r *reader) uint32 {
-	flags := r.u32()
+	flags := r.U32()
 	if flags > 7 {
-		r.failf("element segment of kind %d is not part of WebAssembly 2.0", flags)
+		r.Failf("element segment of kind %d is not part of WebAssembly 2.0", flags)
 	}
 	if flags&1 == 0 { // active
 		t := uint32(0)
 		if flags&2 != 0 {
-			t = r.u32()
+			t = r.U32()
 		}
 		if beyond(t, len(m.tables)) {
-			r.failf("table %d of %d", t, len(m.tables))
+			r.Failf("table %d of %d", t, len(m.tables))
 		}
 		m.constant(r)
 	}
 	if flags&3 != 0 {
-		if kind := r.byte(); flags&4 != 0 {
+		if kind := r.Byte(); flags&4 != 0 {
 			r.valueType(ValueType(kind))
 		} else if kind != 0 {
-			r.failf("elements of kind %#x are not part of WebAssembly 2.0", kind)
+			r.Failf("elements of kind %#x are not part of WebAssembly 2.0", kind)
 		}
 	}
-	n := r.count()
+	n := r.Count()
 	for range n {
 		if flags&4 != 0 {
 			m.constant(r)
 		} else {
-			m.checkFunction(r, r.u32())
+			m.checkFunction(r, r.U32())
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			break
 		}
 	}
@@ -487,15 +485,41 @@ func (m *module) codeSection(r *reader, limits *Limits) error {
 		return err
 	}
 	for i := range n {
-		size := r.u32()
-		body := r.take(size)
-		if r.err != nil {
+		size := r.U32()
+		body := r.Take(size)
+		if r.Err != nil {
 			return nil
 		}
 		if int64(size) > limits.FunctionBytes {
 			return &LimitError{"bytes of code", m.where(uint32(m.imported) + i), int64(size), limits.FunctionBytes}
 		}
 		m.bodies = append(m.bodies, body)
+	}
+	return nil
+}
+
+// dataSection reads the data segments. Of one's first number, bit 0 says passive, and 2 that a memory is named. See
+// https://www.w3.org/TR/2022/WD-wasm-core-2-20220419/binary/modules.html#data-section
+func (m *module) dataSection(r *reader) error {
+	n, err := m.vector(secData, r, "data segments", MaxSegments)
+	if err != nil {
+		return err
+	}
+	for range n {
+		flags := r.U32()
+		if flags > 2 {
+			r.Failf("data segment of kind %d is not part of WebAssembly 2.0", flags)
+		}
+		if flags == 2 && r.U32() != 0 {
+			r.Failf("data for another memory than the first")
+		}
+		if flags != 1 {
+			m.constant(r)
+		}
+		r.Take(r.U32()) // its bytes, which are not copied
+		if r.Err != nil {
+			return nil
+		}
 	}
 	return nil
 }
@@ -513,7 +537,7 @@ func clip(name []byte) []byte { return name[:min(len(name), 80)] }
 
 // valueTypes reads a vector of value types.
 func (r *reader) valueTypes() []byte {
-	types := r.take(r.count())
+	types := r.Take(r.Count())
 	for _, t := range types {
 		r.valueType(ValueType(t))
 	}
@@ -522,29 +546,29 @@ func (r *reader) valueTypes() []byte {
 
 // valueType checks a value type.
 func (r *reader) valueType(t ValueType) {
-	if t.String() == "" && r.err == nil {
-		r.failf("value type %#x is not part of WebAssembly 2.0", byte(t))
+	if t.String() == "" && r.Err == nil {
+		r.Failf("value type %#x is not part of WebAssembly 2.0", byte(t))
 	}
 }
 
 // limits reads a minimum and a maximum, if there is one.
 func (r *reader) limits() (low, high uint32, bounded bool) {
-	flags := r.byte()
+	flags := r.Byte()
 	if flags > 1 {
-		r.failf("limits of kind %#x are not part of WebAssembly 2.0 (shared or 64-bit memory)", flags)
+		r.Failf("limits of kind %#x are not part of WebAssembly 2.0 (shared or 64-bit memory)", flags)
 	}
-	low = r.u32()
+	low = r.U32()
 	if flags == 1 {
-		high = r.u32()
+		high = r.U32()
 	}
 	return low, high, flags == 1
 }
 
 // table reads the type of a table.
 func (r *reader) table() (t table) {
-	t.typ = ValueType(r.byte())
+	t.typ = ValueType(r.Byte())
 	if t.typ != FuncRef && t.typ != ExternRef {
-		r.failf("a table of %#x is not part of WebAssembly 2.0", byte(t.typ))
+		r.Failf("a table of %#x is not part of WebAssembly 2.0", byte(t.typ))
 	}
 	t.min, _, _ = r.limits()
 	return t
@@ -552,11 +576,11 @@ func (r *reader) table() (t table) {
 
 // globalType reads the type of a global.
 func (r *reader) globalType() (g global) {
-	g.typ = ValueType(r.byte())
+	g.typ = ValueType(r.Byte())
 	r.valueType(g.typ)
-	mutable := r.byte()
+	mutable := r.Byte()
 	if mutable > 1 {
-		r.failf("mutability %#x is neither 0 nor 1", mutable)
+		r.Failf("mutability %#x is neither 0 nor 1", mutable)
 	}
 	g.mutable = mutable == 1
 	return g

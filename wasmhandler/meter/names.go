@@ -28,14 +28,14 @@ const (
 // believe what it announces.
 func (n *nameSection) parse(r *reader) error {
 	if n.seen {
-		r.failf("a second one has names")
+		r.Failf("a second one has names")
 	}
 	n.seen = true
-	for r.left() > 0 {
-		kind := r.byte()
-		part := reader{buf: r.take(r.u32())}
-		if r.err != nil {
-			return r.err
+	for r.Left() > 0 {
+		kind := r.Byte()
+		part := newReader(r.Take(r.U32()))
+		if r.Err != nil {
+			return r.Err
 		}
 		var err error
 		switch kind {
@@ -48,31 +48,31 @@ func (n *nameSection) parse(r *reader) error {
 		case namesLocals:
 			err = readLocalNames(&part)
 		default:
-			part.pos = len(part.buf)
+			part.Pos = len(part.Buf)
 		}
-		if err == nil && part.err == nil && part.left() > 0 {
-			part.failf("%d bytes follow part %d of the names", part.left(), kind)
+		if err == nil && part.Err == nil && part.Left() > 0 {
+			part.Failf("%d bytes follow part %d of the names", part.Left(), kind)
 		}
 		if err == nil {
-			err = part.err
+			err = part.Err
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return r.err
+	return r.Err
 }
 
 // readNames reads names by index, of which there have been some before.
 func readNames(r *reader, before int64) (map[uint32][]byte, error) {
-	count := r.count()
+	count := r.Count()
 	if err := within("names", before+int64(count), MaxNames); err != nil {
 		return nil, err
 	}
 	names := make(map[uint32][]byte)
 	for range count {
-		i, name := r.u32(), r.utf8()
-		if r.err != nil {
+		i, name := r.U32(), r.utf8()
+		if r.Err != nil {
 			return nil, nil
 		}
 		if !claims(name) {
@@ -85,18 +85,18 @@ func readNames(r *reader, before int64) (map[uint32][]byte, error) {
 // readLocalNames reads names of locals by function, to see that they are as many as they are said to be.
 func readLocalNames(r *reader) error {
 	total := int64(0)
-	for range r.count() {
-		r.u32()
-		n := r.count()
+	for range r.Count() {
+		r.U32()
+		n := r.Count()
 		total += int64(n) + 1
 		if err := within("names", total, MaxNames); err != nil {
 			return err
 		}
 		for range n {
-			r.u32()
+			r.U32()
 			r.utf8()
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			break
 		}
 	}
@@ -105,9 +105,9 @@ func readLocalNames(r *reader) error {
 
 // utf8 reads a name that is text.
 func (r *reader) utf8() []byte {
-	name := r.name()
+	name := r.Name()
 	if !utf8.Valid(name) {
-		r.failf("a name is not UTF-8")
+		r.Failf("a name is not UTF-8")
 	}
 	return name
 }

@@ -33,11 +33,11 @@ func bombs() []Case {
 			`8 replies of ""`, func() []byte { return fills(999) }},
 		{"bomb-nesting", "3,500 blocks inside each other.",
 			"refused: nested blocks, of at most", func() []byte {
-				return replying(code{}.Repeat(3500, code{}.Block()).Repeat(3500, code{}.End()).I32(0))
+				return wasmgen.Replying(code{}.Repeat(3500, code{}.Block()).Repeat(3500, code{}.End()).I32(0))
 			}},
 		{"bomb-blocks", "4,500 blocks in a row, with a branch out of each.",
 			"refused: blocks, of at most", func() []byte {
-				return replying(code{}.Repeat(4500, code{}.Block().Get(request).BrIf(0).End()).I32(0))
+				return wasmgen.Replying(code{}.Repeat(4500, code{}.Block().Get(request).BrIf(0).End()).I32(0))
 			}},
 		{"bomb-block-values", "1,000 loops in a row, each of which takes and gives 1,000 values. " +
 			"12 kB took wazero 2.6 s.",
@@ -54,7 +54,7 @@ func bombs() []Case {
 				m := new(wasmgen.Module)
 				f := m.Function(all, all, same)
 				calls := code{}.Repeat(values, code{}.Get(request)).Repeat(300, code{}.Call(f))
-				return handler(m, m.Function("iiiii", "i", calls.Repeat(values, code{}.Op(wasmgen.Drop)).I32(0)))
+				return m.Handler(m.Function(wasmgen.ReplyParams, "i", calls.Repeat(values, code{}.Op(wasmgen.Drop)).I32(0)))
 			}},
 		{"bomb-globals", "10,000 global variables, which a function reads anew after each of 1,000 calls.",
 			"refused: mutable globals times calls, of at most", func() []byte {
@@ -63,7 +63,7 @@ func bombs() []Case {
 					m.Global(1)
 				}
 				f := m.Function("", "", nil)
-				return handler(m, m.Function("iiiii", "i", code{}.Repeat(1000, code{}.Call(f)).I32(0)))
+				return m.Handler(m.Function(wasmgen.ReplyParams, "i", code{}.Repeat(1000, code{}.Call(f)).I32(0)))
 			}},
 		{"bomb-length", "A function of 300 kB without a single branch.",
 			"refused: bytes of code, of at most 131072", func() []byte { return straight(100_000) }},
@@ -73,12 +73,12 @@ func bombs() []Case {
 			"No rule bounds their number but that of a module's bytes.",
 			`8 replies of ""`, func() []byte {
 				m := new(wasmgen.Module)
-				t := m.Type("iiiii", "i")
+				t := m.Type(wasmgen.ReplyParams, "i")
 				c, l := phiCode(990, 100)
 				for range 10 {
 					m.FunctionOf(t, c, l)
 				}
-				return handler(m, -1)
+				return m.Handler(-1)
 			}},
 	}
 }
@@ -96,7 +96,7 @@ func phiCode(variables, blocks int) (code, locals) {
 	return c.I32(0), locals{Count: uint32(variables), Type: 'i'}
 }
 
-func phi(variables, blocks int) []byte { return replying(phiCode(variables, blocks)) }
+func phi(variables, blocks int) []byte { return wasmgen.Replying(phiCode(variables, blocks)) }
 
 // nested is a function with loops inside each other, each of which changes a variable.
 func nested(loops, variables int) []byte {
@@ -108,7 +108,7 @@ func nested(loops, variables int) []byte {
 	for range loops {
 		c = c.I32(0).BrIf(0).End()
 	}
-	return replying(c.I32(0), locals{Count: uint32(variables), Type: 'i'})
+	return wasmgen.Replying(c.I32(0), locals{Count: uint32(variables), Type: 'i'})
 }
 
 // branches is a function with that many br_table, each of which may branch to a hundred places.
@@ -120,17 +120,17 @@ func branches(tables, targets int) []byte {
 	}
 	one := code{}.Block().Get(request).BrTable(depths...).End()
 	c := code{}.Repeat(places, code{}.Block()).Repeat(tables, one).Repeat(places, code{}.End())
-	return replying(c.I32(0))
+	return wasmgen.Replying(c.I32(0))
 }
 
 // fills is a function with n memory.fill of no byte.
 func fills(n int) []byte {
-	return replying(code{}.Repeat(n, code{}.I32(0).I32(0).I32(0).MemoryFill()).I32(0))
+	return wasmgen.Replying(code{}.Repeat(n, code{}.I32(0).I32(0).I32(0).MemoryFill()).I32(0))
 }
 
 // straight is a function with n additions in a row. Its result depends on them and is a length that it may have.
 func straight(n int) []byte {
-	return replying(code{}.Get(request).Repeat(n, code{}.Get(request).Op(wasmgen.Add)).I32(0).Op(wasmgen.Mul))
+	return wasmgen.Replying(code{}.Get(request).Repeat(n, code{}.Get(request).Op(wasmgen.Add)).I32(0).Op(wasmgen.Mul))
 }
 
 // blockValues is a function with that many loops, through which so many values are passed.
@@ -142,5 +142,5 @@ func blockValues(loops, values int) []byte {
 	for range loops {
 		c = append(c, loop...).I32(0).BrIf(0).End()
 	}
-	return handler(m, m.Function("iiiii", "i", c.Repeat(values, code{}.Op(wasmgen.Drop)).I32(0)))
+	return m.Handler(m.Function(wasmgen.ReplyParams, "i", c.Repeat(values, code{}.Op(wasmgen.Drop)).I32(0)))
 }

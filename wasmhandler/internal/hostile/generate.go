@@ -22,32 +22,12 @@ const (
 	parameters = 5
 )
 
-// handler completes a module that is to be a handler. Its replies are what the function reply makes of them; they
-// are empty when reply is negative.
-func handler(m *wasmgen.Module, reply int) []byte {
-	if reply < 0 {
-		reply = m.Function("iiiii", "i", code{}.I32(0))
-	}
-	window := m.Function("i", "i", code{}.I32(1<<16))
-	m.Memory(4)
-	m.Export("memory", wasmgen.KindMemory, 0)
-	m.Export("retort_v1_window", wasmgen.KindFunction, window)
-	m.Export("retort_v1_reply", wasmgen.KindFunction, reply)
-	return m.Bytes()
-}
-
-// replying is a handler of one function.
-func replying(c code, l ...locals) []byte {
-	m := new(wasmgen.Module)
-	return handler(m, m.Function("iiiii", "i", c, l...))
-}
-
 // with is a handler with one more section, whatever is in it.
 func with(section byte, content ...[]byte) func() []byte {
 	return func() []byte {
 		m := new(wasmgen.Module)
 		m.Raw(section, slices.Concat(content...))
-		return handler(m, -1)
+		return m.Handler(-1)
 	}
 }
 
@@ -81,7 +61,7 @@ func lies() []Case {
 		{"lie-section", "Ends in a section that is longer than the module.",
 			"refused: ", func() []byte {
 				section := slices.Concat([]byte{wasmgen.SectionData}, wasmgen.Uint(most))
-				return append(replying(code{}.I32(0)), section...)
+				return append(wasmgen.Replying(code{}.I32(0)), section...)
 			}},
 		{"lie-data-count", "Announces 4,294,967,295 data segments in the section that counts them, and has none.",
 			"refused: ", with(wasmgen.SectionDataCount, wasmgen.Uint(most))},
@@ -101,15 +81,15 @@ func lies() []Case {
 			"refused: ", with(wasmgen.SectionData, wasmgen.Uint(1), []byte{1}, wasmgen.Uint(most))},
 		{"lie-locals", "Declares 4,294,967,295 local variables in six bytes.",
 			"refused: 4294967300 locals, of at most 1000", func() []byte {
-				return replying(code{}.I32(0), locals{Count: most, Type: 'i'})
+				return wasmgen.Replying(code{}.I32(0), locals{Count: most, Type: 'i'})
 			}},
 		{"lie-locals-sum", "Declares local variables whose number is 1 in 32 bits.",
 			"refused: ", func() []byte {
-				return replying(code{}.I32(0), locals{Count: most, Type: 'i'}, locals{Count: 2, Type: 'i'})
+				return wasmgen.Replying(code{}.I32(0), locals{Count: most, Type: 'i'}, locals{Count: 2, Type: 'i'})
 			}},
 		{"lie-branches", "Announces a br_table of 4,294,967,295 branches.",
 			"refused: ", func() []byte {
-				return replying(slices.Concat(code{}.Get(request), []byte{0x0e}, wasmgen.Uint(most)))
+				return wasmgen.Replying(slices.Concat(code{}.Get(request), []byte{0x0e}, wasmgen.Uint(most)))
 			}},
 		{"lie-function-names", "Announces 4,294,967,295 names of functions in its name section, which is decoration.",
 			"refused: a custom section", with(wasmgen.SectionCustom, name, []byte{1, 5}, wasmgen.Uint(most))},
@@ -127,9 +107,9 @@ func sizes() []Case {
 		const sectionHeader = 1 + 4
 		const limit = 16 << 20
 		m := new(wasmgen.Module)
-		size := limit - len(handler(new(wasmgen.Module), -1)) - sectionHeader + longer
+		size := limit - len(new(wasmgen.Module).Handler(-1)) - sectionHeader + longer
 		m.Raw(wasmgen.SectionCustom, append(wasmgen.Name("filling"), make([]byte, size-8)...))
-		return handler(m, -1)
+		return m.Handler(-1)
 	}
 	// times is a module to which something is added that many times before it is completed.
 	times := func(n int, add func(m *wasmgen.Module)) func() []byte {
@@ -138,7 +118,7 @@ func sizes() []Case {
 			for range n {
 				add(m)
 			}
-			return handler(m, -1)
+			return m.Handler(-1)
 		}
 	}
 	segments := func(section byte, n int, segment ...byte) func() []byte {
@@ -155,12 +135,7 @@ func sizes() []Case {
 				m := new(wasmgen.Module)
 				m.Memory(256)
 				m.Data(1<<18, make([]byte, 12<<20))
-				window := m.Function("i", "i", code{}.I32(1<<16))
-				reply := m.Function("iiiii", "i", code{}.I32(0))
-				m.Export("memory", wasmgen.KindMemory, 0)
-				m.Export("retort_v1_window", wasmgen.KindFunction, window)
-				m.Export("retort_v1_reply", wasmgen.KindFunction, reply)
-				return m.Bytes()
+				return m.Handler(-1)
 			}},
 		{"functions-65536", "Has 65,536 functions.",
 			`8 replies of ""`, functions(1 << 16)},
@@ -188,7 +163,7 @@ func sizes() []Case {
 				for i := range 1001 - 3 {
 					m.Export(fmt.Sprint(i), wasmgen.KindMemory, 0)
 				}
-				return handler(m, -1)
+				return m.Handler(-1)
 			}},
 		{"elements-million", "Has an element segment of twelve million functions.",
 			"refused: elements in segments, of at most",
@@ -206,18 +181,15 @@ func sizes() []Case {
 				for i := range 1_000_000 {
 					names = append(append(names, wasmgen.Uint(uint64(i))...), wasmgen.Name("f")...)
 				}
-				names = append(wasmgen.Uint(1_000_000), names...)
-				return handler(withFunctionNames(names), -1)
+				return withFunctionNames(1_000_000, names).Handler(-1)
 			}},
 	}
 }
 
-// withFunctionNames begins a module with these names of functions: how many, and each an index and a name.
-func withFunctionNames(names []byte) *wasmgen.Module {
-	const functionNames = 1 // the subsection (WebAssembly core specification, 7.4.1)
-	length := wasmgen.Uint(uint64(len(names)))
+// withFunctionNames begins a module with so many names of functions, each an index and a name.
+func withFunctionNames(count int, names []byte) *wasmgen.Module {
 	m := new(wasmgen.Module)
-	m.Raw(wasmgen.SectionCustom, slices.Concat(wasmgen.Name("name"), []byte{functionNames}, length, names))
+	m.NameFunctions(count, names)
 	return m
 }
 
@@ -229,6 +201,6 @@ func functions(n int) func() []byte {
 		for range n {
 			m.FunctionOf(nothing, nil)
 		}
-		return handler(m, -1)
+		return m.Handler(-1)
 	}
 }

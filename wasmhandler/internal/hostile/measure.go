@@ -98,8 +98,8 @@ type neighbour struct {
 func newNeighbour() (*neighbour, error) {
 	const length, reply = 1, 2
 	m := new(wasmgen.Module)
-	echo := m.Function("iiiii", "i", code{}.Get(reply).Get(request).Get(length).MemoryCopy().Get(length))
-	module, err := wasmhandler.Compile(context.Background(), handler(m, echo), wasmhandler.Config{Name: "neighbour"})
+	echo := m.Function(wasmgen.ReplyParams, "i", code{}.Get(reply).Get(request).Get(length).MemoryCopy().Get(length))
+	module, err := wasmhandler.Compile(context.Background(), m.Handler(echo), wasmhandler.Config{Name: "neighbour"})
 	return &neighbour{module: module}, err
 }
 

@@ -17,7 +17,7 @@ func oddities() []Case {
 		{"loop-straight", "Loops for ever over 100 kB of instructions without a branch.",
 			"8 faults (fuel)", func() []byte {
 				body := code{}.Repeat(33_000, code{}.Get(request).Op(wasmgen.Drop))
-				return replying(code{}.Loop().Then(body).Br(0).End().Op(wasmgen.Unreachable))
+				return wasmgen.Replying(code{}.Loop().Then(body).Br(0).End().Op(wasmgen.Unreachable))
 			}},
 		{"wasi-pointers", "Calls every function of WASI with addresses outside its memory, with the largest " +
 			"numbers and with zeros.",
@@ -33,10 +33,10 @@ func oddities() []Case {
 // named traps in a function of that name.
 func named(name string) func() []byte {
 	return func() []byte {
-		m := withFunctionNames(slices.Concat(wasmgen.Uint(1), wasmgen.Uint(0), wasmgen.Name(name)))
+		m := withFunctionNames(1, slices.Concat(wasmgen.Uint(0), wasmgen.Name(name)))
 		trap := m.Function("", "", code{}.Op(wasmgen.Unreachable)) // function 0
-		reply := m.Function("iiiii", "i", code{}.Call(trap).I32(0))
-		return handler(m, reply)
+		reply := m.Function(wasmgen.ReplyParams, "i", code{}.Call(trap).I32(0))
+		return m.Handler(reply)
 	}
 }
 
@@ -52,7 +52,7 @@ func frames(values int, typ byte) []byte {
 		c = c.Set(1 + i)
 	}
 	m.Function("i", "", c, locals{Count: uint32(values), Type: typ})
-	return handler(m, m.Function("iiiii", "i", code{}.I32(0).Call(0).I32(0)))
+	return m.Handler(m.Function(wasmgen.ReplyParams, "i", code{}.I32(0).Call(0).I32(0)))
 }
 
 // preview1 are the functions of WASI preview 1 and their parameters, i an i32 and I an i64
@@ -93,5 +93,5 @@ func wasiPointers() []byte {
 			c = c.Then(call(argument))
 		}
 	}
-	return handler(m, m.Function("iiiii", "i", c.I32(0)))
+	return m.Handler(m.Function(wasmgen.ReplyParams, "i", c.I32(0)))
 }

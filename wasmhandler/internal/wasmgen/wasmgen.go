@@ -184,6 +184,16 @@ func (m *Module) Data(at int32, bytes []byte) {
 	m.data.add(slices.Concat([]byte{0}, Code{}.I32(at), []byte{opEnd}, Uint(uint64(len(bytes))), bytes)...)
 }
 
+// Entry adds an entry to a section, whatever is in it, and returns its index there.
+func (m *Module) Entry(section byte, entry []byte) int {
+	of := map[byte]*vector{
+		SectionType: &m.types, SectionImport: &m.imports, SectionFunction: &m.functions, SectionTable: &m.tables,
+		SectionMemory: &m.memories, SectionGlobal: &m.globals, SectionExport: &m.exports, SectionElement: &m.elements,
+		SectionCode: &m.bodies, SectionData: &m.data,
+	}
+	return of[section].add(entry...)
+}
+
 // Export gives something a name outside.
 func (m *Module) Export(name string, kind byte, index int) {
 	m.exports.add(slices.Concat(Name(name), []byte{kind}, Uint(uint64(index)))...)
@@ -219,11 +229,14 @@ func (m *Module) Bytes() []byte {
 
 	wasm := []byte("\x00asm\x01\x00\x00\x00")
 	for _, s := range sections {
-		wasm = append(wasm, s.id)
-		wasm = append(wasm, Uint(uint64(len(s.content)))...)
-		wasm = append(wasm, s.content...)
+		wasm = append(wasm, Section(s.id, s.content)...)
 	}
 	return wasm
+}
+
+// Section is a section: its id, its length and its content.
+func Section(id byte, content []byte) []byte {
+	return slices.Concat([]byte{id}, Uint(uint64(len(content))), content)
 }
 
 // place is where a section stands: by its id, but for the count of data segments, which stands before the code,
