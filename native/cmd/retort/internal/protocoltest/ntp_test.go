@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
@@ -32,7 +33,9 @@ func TestClientNTP(t *testing.T) {
 		t.Run("version "+strconv.Itoa(version), func(t *testing.T) {
 			t.Parallel() // each takes chronyd four seconds
 			eachBuild(t, "ntp", []byte("stratum 2"), func(t *testing.T, server netip.AddrPort) {
-				out := run(t, chronyd, "-Q", "-t", "20", "-U", "pidfile /dev/null", "cmdport 0", "bindcmdaddress /",
+				// chronyd makes its PID file anew and removes it in the end, whatever was there: it must be ours.
+				pidFile := filepath.Join(t.TempDir(), "pid")
+				out := run(t, chronyd, "-Q", "-t", "20", "-U", "pidfile "+pidFile, "cmdport 0", "bindcmdaddress /",
 					fmt.Sprintf("server %v port %d iburst version %d", server.Addr(), server.Port(), version))
 				found := offset.FindStringSubmatch(out)
 				if found == nil {
