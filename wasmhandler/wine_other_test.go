@@ -1,0 +1,5 @@
+//go:build !windows
+
+package wasmhandler_test
+
+func onWine() bool { return false }
