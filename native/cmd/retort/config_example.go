@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/retort-udp/retort/core/reply/builtin"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/config"
 )
 
@@ -70,7 +71,8 @@ func writeKeys(text *strings.Builder, set *pflag.FlagSet) (err error) {
 			return
 		}
 		text.WriteString("\n")
-		words := strings.Fields(strings.ReplaceAll(f.Usage, "`", ""))
+		usage := strings.Replace(f.Usage, strings.Join(builtin.Names(), ", "), `one of those that "retort server --help" lists`, 1)
+		words := strings.Fields(strings.ReplaceAll(usage, "`", ""))
 		column := 0
 		for i, word := range words {
 			switch {
