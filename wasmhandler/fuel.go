@@ -15,6 +15,14 @@ type FuelMeter interface {
 	FuelUsed() uint64
 }
 
+// RequestKeeper is what a handler that Module.ForWorker returns is, unless it is of a command or forgets each datagram.
+type RequestKeeper interface {
+	// RequestIntact tells whether the guest left the request of the last call of Reply as it was, which was this one:
+	// the ABI has it that captures and comparisons can read it afterwards. It belongs to the goroutine that makes these
+	// calls.
+	RequestIntact(request []byte) bool
+}
+
 // sampling picks calls whose fuel is looked at for the total: one in a while stands for those since the one before. To
 // look at each would take a tenth of a small guest's call.
 type sampling struct {

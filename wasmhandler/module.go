@@ -105,6 +105,11 @@ type Config struct {
 	// Default: a random one, which Module.Seed tells.
 	Seed uint64
 
+	// Loaded is what guests are told for the time before their first datagram, to the nanosecond. A replay is exact
+	// when this and Seed are what they were, and each worker is given the datagrams that it was given then, with their
+	// arrivals, in the same order. Default: when Compile is called, which Module.Loaded tells.
+	Loaded time.Time
+
 	// CacheDir is a directory for compiled code, made when it does not exist. What is in it is run as
 	// machine code, so it must be ours alone: on Unix it has our user and the mode 0700, or the module is
 	// refused; elsewhere, where it lies has to see to that. Damage is noticed and compiled anew. A cache that
@@ -183,6 +188,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.CacheSize < 0 {
 		return c, c.errorf("a cache of %d bytes cannot be", c.CacheSize)
 	}
+	if c.Loaded.IsZero() {
+		c.Loaded = time.Now()
+	}
+	if ns := c.Loaded.UnixNano(); ns < 0 || !time.Unix(0, ns).Equal(c.Loaded) {
+		return c, c.errorf("a guest cannot be told the time %v: its clock counts nanoseconds from 1970 on (Config.Loaded)", c.Loaded)
+	}
 	for c.Seed == 0 {
 		var random [8]byte
 		rand.Read(random[:])
@@ -235,7 +246,7 @@ func (c Config) errorf(format string, args ...any) error {
 // goroutine, but for Configure, which comes before the others.
 type Module struct {
 	config  Config
-	loaded  uint64 // when Compile was called, in ns since the Unix epoch: guests' clock before their first datagram
+	loaded  uint64 // Config.Loaded in nanoseconds since the Unix epoch
 	command bool
 	shape   wasmbin.Shape
 	info    *meter.Info
@@ -290,7 +301,9 @@ func Compile(ctx context.Context, wasm []byte, c Config) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Module{config: c, loaded: uint64(time.Now().UnixNano()), open: map[handler]struct{}{}, making: new(sync.Mutex)}
+	m := &Module{
+		config: c, loaded: uint64(c.Loaded.UnixNano()), open: map[handler]struct{}{}, making: new(sync.Mutex),
+	}
 	if err := m.load(ctx, wasm); err != nil {
 		return nil, errors.Join(err, m.free())
 	}
@@ -453,6 +466,9 @@ func (m *Module) Info() meter.Info { return *m.info }
 
 // Seed is what the random numbers of guests follow from.
 func (m *Module) Seed() uint64 { return m.config.Seed }
+
+// Loaded is what guests are told for the time before their first datagram.
+func (m *Module) Loaded() time.Time { return time.Unix(0, int64(m.loaded)) }
 
 // Close closes the Module. Handlers that ForWorker returned go on until each is closed by its worker; the
 // compiled code is released with the last of them.

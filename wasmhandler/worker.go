@@ -1,6 +1,7 @@
 package wasmhandler
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/retort-udp/retort/core"
@@ -222,6 +223,15 @@ func (w *worker) FuelUsed() uint64 {
 		return 0
 	}
 	return w.instance.used()
+}
+
+// RequestIntact implements RequestKeeper. Of an instance that was reset since, nothing is known that would be wrong.
+func (w *worker) RequestIntact(request []byte) bool {
+	in := w.instance
+	if in == nil || in.broken || w.module.config.Isolate == IsolateDatagram || len(request) > len(in.request) {
+		return true
+	}
+	return bytes.Equal(in.request[:len(request)], request)
 }
 
 func (w *worker) spending() *spending { return &w.spent }

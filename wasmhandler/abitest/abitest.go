@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/retort-udp/retort/core/vectors"
 	"github.com/retort-udp/retort/wasmhandler"
@@ -24,7 +25,7 @@ import (
 type Options struct {
 	// Config is how the module is run: its limits, cache and compiler. Name, Seed, Vectors, Fallback and
 	// FaultAllowance have no effect: the package sets them. Where CacheDir is empty, a temporary one is used,
-	// for the module is loaded more than once.
+	// for the module is loaded more than once, and where Loaded is zero, always the same time.
 	Config wasmhandler.Config
 
 	// Settings are the operator's configuration of the handler. Default: those of Vectors; if there are none, it
@@ -55,6 +56,9 @@ func Run(ctx context.Context, name string, wasm []byte, o Options) (*Report, err
 	}
 	o.Config.Name, o.Config.Seed = name, o.Seed
 	o.Config.Vectors, o.Config.Fallback, o.Config.FaultAllowance = nil, nil, -1
+	if o.Config.Loaded.IsZero() {
+		o.Config.Loaded = datagram(nil).Time.Add(-time.Second)
+	}
 	if o.Config.CacheDir == "" && !o.Quick {
 		dir, err := os.MkdirTemp("", "retort-abitest-")
 		if err != nil {

@@ -26,7 +26,7 @@ var checks = []struct {
 	{"load", false, (*suite).checkLoad},
 	// It takes the configuration that it was given.
 	{"configuration", false, (*suite).checkConfiguration},
-	// A configuration that makes no sense is refused or taken, but does not end in a fault.
+	// A configuration that makes no sense is refused or taken, but does not end in a fault, other than for its length.
 	{"odd-configuration", true, (*suite).checkOddConfiguration},
 	// It answers its vectors as they say.
 	{"vectors", false, (*suite).checkVectors},
@@ -106,8 +106,9 @@ func (s *suite) checkOddConfiguration() (Status, string) {
 	}
 	for _, settings := range odd {
 		err := m.Configure(settings)
-		// To give no window for so many bytes is to refuse them.
-		if f, ok := errors.AsType[*wasmhandler.Fault](err); ok && f.Cause != wasmhandler.CauseWindow {
+		// To give no window for so many bytes, or to have no fuel for them, is to refuse them.
+		if f, ok := errors.AsType[*wasmhandler.Fault](err); ok &&
+			f.Cause != wasmhandler.CauseWindow && f.Cause != wasmhandler.CauseFuel {
 			return fail("%s: %v", describe(settings), f)
 		}
 		if err != nil {
@@ -214,13 +215,13 @@ func (s *suite) checkRoom() (Status, string) {
 		rooms[0], rooms[len(rooms)-1], withheld, 4*len(rooms))
 }
 
-// requestKeeper is a handler that knows whether its guest wrote over the last request.
-type requestKeeper interface{ RequestIntact(request []byte) bool }
-
 func (s *suite) checkRequest() (Status, string) {
-	keeper, ok := core.As[requestKeeper](s.handler)
-	if !ok {
-		return skip("this host does not tell")
+	keeper, ok := core.As[wasmhandler.RequestKeeper](s.handler)
+	switch {
+	case !ok:
+		return skip("a command has a copy")
+	case s.options.Config.Isolate == wasmhandler.IsolateDatagram:
+		return skip("it forgets each datagram")
 	}
 	for _, size := range sizes {
 		request := text(size)

@@ -29,7 +29,7 @@ func ExampleRun() {
 	// pass workers
 	// pass sizes
 	// pass room
-	// skip request
+	// pass request
 	// skip is-response
 	// skip idle
 	// pass malformed
