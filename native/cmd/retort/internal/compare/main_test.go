@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/retort-udp/retort/native/cmd/retort/internal/load"
 )
@@ -79,12 +80,14 @@ func TestServers(t *testing.T) {
 			defer p.stop()
 			for _, w := range workloads(regexpFlag{}) {
 				l := w.load
-				l.Target, l.Count, l.Duration, l.Timeout = p.addr, 2000, load.MaxDuration, load.DefaultTimeout
+				// So many fit into every buffer: nothing is lost, and on a busy machine nothing is taken for lost.
+				l.Window, l.Sockets = min(l.Window, 128), min(l.Sockets, 128)
+				l.Target, l.Count, l.Duration, l.Timeout = p.addr, 2000, load.MaxDuration, time.Minute
 				m, err := p.load(t.Context(), l)
 				if err != nil {
 					t.Fatalf("%s: %v", w.name, err)
 				}
-				if m.Sent != 2000 || m.Answered+m.Lost != 2000 {
+				if m.Sent != 2000 || m.Answered != 2000 {
 					t.Errorf("%s: %+v", w.name, m.Counts)
 				}
 			}
