@@ -98,6 +98,10 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%+v: %+v", tt.request, r)
 		}
 	}
+	queries := append(path(".well-known", "core"), opt{15, "a=b"}, opt{15, "a=b"}, opt{15, "a=b"}, opt{15, "a=b"}, opt{15, "a=b"})
+	if r := s.ask(msg{code: get, options: queries}); r.code != code(4, 0) {
+		t.Errorf("five queries: %+v", r)
+	}
 	s.silent(msg{kind: non, code: get, id: 9999, options: append(path("lamp"), opt{2049, ""})})
 }
 
@@ -165,20 +169,21 @@ func TestWorkersKeepTheirOwn(t *testing.T) {
 func TestMessages(t *testing.T) {
 	s := serve(t, handler())
 	resets := []string{
-		"\x40\x00\x12\x34",                 // a ping
-		"\x40\x00\x12\x34\x00",             // an empty message that is not
-		"\x41\x00\x12\x34\x00",             // likewise, with a token
-		"\x49\x01\x12\x34123456789",        // a token that is too long
-		"\x42\x01\x12\x341",                // and one that is cut off
-		"\x40\x01\x12\x34\xb5lamp",         // an option that is cut off
-		"\x40\x01\x12\x34\xf0",             // a reserved difference
-		"\x40\x01\x12\x34\xbf",             // a reserved length
-		"\x40\x01\x12\x34\xd0",             // a difference that is cut off
-		"\x40\x01\x12\x34\xe0\xff\xff\x10", // an option number above 65,535
-		"\x40\x01\x12\x34\xff",             // a payload without bytes
-		"\x40\x25\x12\x34",                 // class 1
-		"\x40\xe0\x12\x34",                 // class 7
-		"\x40\x45\x12\x34",                 // a response to nothing
+		"\x40\x00\x12\x34",                              // a ping
+		"\x40\x00\x12\x34\x00",                          // an empty message that is not
+		"\x41\x00\x12\x34\x00",                          // likewise, with a token
+		"\x49\x01\x12\x34123456789",                     // a token that is too long
+		"\x42\x01\x12\x341",                             // and one that is cut off
+		"\x40\x01\x12\x34\xb5lamp",                      // an option that is cut off
+		"\x40\x01\x12\x34\xf0",                          // a reserved difference
+		"\x40\x01\x12\x34\xbf",                          // a reserved length
+		"\x40\x01\x12\x34\xd0",                          // a difference that is cut off
+		"\x40\x01\x12\x34\xe0\xff\xff\x10",              // an option number above 65,535
+		"\x40\x01\x12\x34\xff",                          // a payload without bytes
+		"\x40\x01\x12\x34" + strings.Repeat("\x50", 65), // too many options
+		"\x40\x25\x12\x34",                              // class 1
+		"\x40\xe0\x12\x34",                              // class 7
+		"\x40\x45\x12\x34",                              // a response to nothing
 	}
 	for _, request := range resets {
 		if b, err := s.send([]byte(request)); err != nil || string(b) != "\x70\x00\x12\x34" {

@@ -108,6 +108,9 @@ func (w *worker) part(dst []byte, rep *representation, from, to int) []byte {
 	return dst
 }
 
+// maxQueries is how many queries for links one request may have; RFC 6690 knows of one.
+const maxQueries = 4
+
 // core answers requests for /.well-known/core, which may only be read.
 func (w *worker) core(out writer, r *request, id uint16) []byte {
 	if r.code != get {
@@ -115,7 +118,11 @@ func (w *worker) core(out writer, r *request, id uint16) []byte {
 		return out.out
 	}
 	rep := representation{body: w.links, tag: w.linksTag, format: linkFormat}
-	if r.filtered {
+	if r.queries > maxQueries {
+		out.begin(&r.message, badRequest, id)
+		return out.out
+	}
+	if r.queries > 0 {
 		rep = representation{links: r, format: linkFormat}
 		if r.group && w.length(&rep) == 0 {
 			return nil // RFC 6690, section 4.1

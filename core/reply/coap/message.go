@@ -32,6 +32,10 @@ const (
 	payloadMarker         byte = 0xff
 )
 
+// maxOptions is how many options a message may have. A request has a handful, but 64 KiB of them fit a datagram, and
+// finding its resource takes as many steps as there are options times resources.
+const maxOptions = 64
+
 // headerSize is the length of a message without token, options and payload, in bytes.
 const headerSize = 4
 
@@ -68,9 +72,13 @@ func (m *message) parseRest(b []byte) bool {
 	}
 	m.token, rest = rest[:length], rest[length:]
 	m.options = rest
+	count := 0
 	for all := (optionReader{rest: rest}); ; {
 		switch _, end := all.next(); end {
 		case more:
+			if count++; count > maxOptions {
+				return false
+			}
 		case done:
 			m.options = rest[:len(rest)-len(all.rest)]
 			if len(all.rest) > 0 {

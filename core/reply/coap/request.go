@@ -13,7 +13,7 @@ type request struct {
 	ifMatch     bool
 	ifNoneMatch bool
 	proxy       bool
-	filtered    bool // there is a query
+	queries     int  // how many there are
 	group       bool // it was sent to a multicast address
 	bad         bool // there is an option that must be understood, and is not
 }
@@ -66,7 +66,7 @@ func (r *request) readOptions() {
 		case ifNoneMatch:
 			r.ifNoneMatch = true
 		case uriQuery:
-			r.filtered = true
+			r.queries++
 		case contentFormat:
 			r.format = int(o.uint())
 		case accept:

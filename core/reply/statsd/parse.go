@@ -38,26 +38,26 @@ type line struct {
 // The values are well-formed then, too.
 func parseLine(b []byte) (l line, ok bool) {
 	l.rate = 1
-	head, rest, ok := bytes.Cut(b, bar)
+	head, rest, ok := cut(b, '|')
 	if !ok {
 		return l, false
 	}
-	if l.name, l.values, ok = bytes.Cut(head, colon); !ok || !isName(l.name) {
+	if l.name, l.values, ok = cut(head, ':'); !ok || !isName(l.name) {
 		return l, false
 	}
-	kind, rest, sections := bytes.Cut(rest, bar)
+	kind, rest, sections := cut(rest, '|')
 	if l.kind, ok = kindOf(kind); !ok {
 		return l, false
 	}
 	for sections {
 		var section []byte
-		section, rest, sections = bytes.Cut(rest, bar)
+		section, rest, sections = cut(rest, '|')
 		if !l.section(section) {
 			return l, false
 		}
 	}
 	for values := l.values; ; {
-		value, rest, more := bytes.Cut(values, colon)
+		value, rest, more := cut(values, ':')
 		if !l.takes(value) {
 			return l, false
 		}
@@ -66,8 +66,6 @@ func parseLine(b []byte) (l line, ok bool) {
 		}
 	}
 }
-
-var bar, colon = []byte("|"), []byte(":")
 
 // kindOf reads a type.
 func kindOf(b []byte) (k Kind, ok bool) {
@@ -120,48 +118,95 @@ func isName(b []byte) bool {
 	return len(b) >= 1 && len(b) <= MaxName
 }
 
-// number reads a decimal number, as in "-1.5" or "2e3". What is none, or not finite, costs nothing here, while
-// strconv.ParseFloat would make an error of it.
+// number reads a decimal number, as in "-1.5" or "2e3": digits with perhaps a sign, a point among them, and an exponent
+// of one or two digits. So it is finite.
+//
+// With up to 15 digits, and tens to a power of at most 22, the digits and the power are exact as float64, and so one
+// multiplication or division rounds as it should (Clinger, "How to read floating point numbers accurately", 1990).
+// That is what nearly all are; strconv does the rest.
 func number(b []byte) (n float64, ok bool) {
-	if len(b) > maxNumber || !isNumber(b) {
+	if len(b) == 0 || len(b) > maxNumber {
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(string(b), 64) // a string this short stays on the stack
-	return n, err == nil
+	at := 0
+	negative := b[0] == '-'
+	if negative || b[0] == '+' {
+		at++
+	}
+	mantissa, count, exponent, point := uint64(0), 0, 0, false
+	for ; at < len(b); at++ {
+		c := b[at]
+		if c == '.' && !point {
+			point = true
+			continue
+		}
+		if c < '0' || c > '9' {
+			break
+		}
+		mantissa = mantissa*10 + uint64(c-'0') // meaningless from the 20th digit on, and not used then
+		if count++; point {
+			exponent--
+		}
+	}
+	if count == 0 {
+		return 0, false
+	}
+	if at < len(b) {
+		tens, ok := power(b[at:])
+		if !ok {
+			return 0, false
+		}
+		exponent += tens
+	}
+	if count > 15 || exponent > 22 || exponent < -22 {
+		n, err := strconv.ParseFloat(string(b), 64) // a string this short stays on the stack
+		return n, err == nil
+	}
+	if n = float64(mantissa); exponent < 0 {
+		n /= tens[-exponent]
+	} else {
+		n *= tens[exponent]
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
 }
 
-// isNumber says whether b is digits with perhaps a sign, a point among them, and an exponent of one or two digits.
-func isNumber(b []byte) bool {
-	b = cutSign(b)
-	whole := digits(b)
-	b = b[whole:]
-	fraction := 0
-	if len(b) > 0 && b[0] == '.' {
-		fraction = digits(b[1:])
-		b = b[1+fraction:]
+// tens are the powers of ten that are exact.
+var tens = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+	1e18, 1e19, 1e20, 1e21, 1e22}
+
+// power reads what stands behind a number, as in "e-12".
+func power(b []byte) (n int, ok bool) {
+	if b[0] != 'e' && b[0] != 'E' {
+		return 0, false
 	}
-	if whole+fraction == 0 {
-		return false
+	b = b[1:]
+	negative := len(b) > 0 && b[0] == '-'
+	if negative || len(b) > 0 && b[0] == '+' {
+		b = b[1:]
 	}
-	if len(b) > 0 && (b[0] == 'e' || b[0] == 'E') {
-		b = cutSign(b[1:])
-		n := digits(b)
-		return n == len(b) && (n == 1 || n == 2)
+	if len(b) < 1 || len(b) > 2 {
+		return 0, false
 	}
-	return len(b) == 0
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
 }
 
-func cutSign(b []byte) []byte {
-	if len(b) > 0 && (b[0] == '+' || b[0] == '-') {
-		return b[1:]
+// cut splits b at the first separator, which is in neither part; found says whether there is one.
+func cut(b []byte, separator byte) (before, behind []byte, found bool) {
+	i := bytes.IndexByte(b, separator)
+	if i < 0 {
+		return b, nil, false
 	}
-	return b
-}
-
-// digits returns how many b begins with.
-func digits(b []byte) (n int) {
-	for n < len(b) && b[n] >= '0' && b[n] <= '9' {
-		n++
-	}
-	return n
+	return b[:i], b[i+1:], true
 }

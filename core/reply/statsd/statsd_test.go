@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -249,6 +250,25 @@ func TestReplyAllocatesNothing(t *testing.T) {
 		d := &core.Datagram{Data: []byte(text), Time: arrival}
 		if n := testing.AllocsPerRun(100, func() { w.Reply(nil, d) }); n != 0 {
 			t.Errorf("%q: %v allocations", text, n)
+		}
+	}
+}
+
+// Numbers are what strconv makes of them, which is the nearest that there are.
+func TestNumbers(t *testing.T) {
+	for _, text := range []string{
+		"0", "-0", "1", "123456789012345", "1234567890123456", "12345678901234567890123456789", "0.1", ".3", "3.", "-2.5e-3", "1e22", "1e23",
+		"1.5e22", "9007199254740993", "1e-22", "1e-23", "123456789012345e-22", "123456789012345e22", "0.000000000000000000000000000001",
+		"4.35", "1e99", "-99999999999999999999999999e99", "0e-99", "2.2250738585072014",
+	} {
+		want, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := new(statsd.Handler)
+		send(t, worker(t, h), "a:"+text+"|ms", arrival, nil)
+		if got := h.Stats().Metrics[0].Sum; got != want {
+			t.Errorf("%s is read as %v", text, got)
 		}
 	}
 }

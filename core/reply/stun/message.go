@@ -47,16 +47,19 @@ func parseHeader(b []byte) (m message, ok bool) {
 	}, true
 }
 
+// maxAttributes is how many attributes a request may have. It has a handful, but 16,000 fit a datagram.
+const maxAttributes = 64
+
 // parse reads a whole message. Attributes behind MESSAGE-INTEGRITY are ignored but for the two that may stand there
 // (RFC 8489, section 14.5); a fingerprint must be right and the last of all (section 14.7).
 func parse(b []byte) (m message, ok bool) {
 	if m, ok = parseHeader(b); !ok {
 		return m, false
 	}
-	protected := false
+	protected, count := false, 0
 	for rest := m.attributes; len(rest) > 0; {
 		a, next, ok := nextAttribute(rest)
-		if !ok {
+		if count++; !ok || count > maxAttributes {
 			return m, false
 		}
 		at := len(b) - len(rest)

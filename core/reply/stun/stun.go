@@ -69,8 +69,8 @@ var (
 // Reply implements core.Handler.
 //
 // A Binding request is answered with a success, or with the error 420 when it has attributes that must be
-// understood and are not. Indications, answers and other methods get silence. What is no STUN message, or has a
-// fingerprint that does not fit, is malformed (RFC 8489, section 6.3: it is discarded without a word).
+// understood and are not. Indications, answers and other methods get silence. What is no STUN message, has a
+// fingerprint that does not fit, or more than 64 attributes, is malformed (RFC 8489, section 6.3: it is discarded without a word).
 //
 // Credentials are not wanted, so those that a request brings are not looked at.
 func (h *Handler) Reply(dst []byte, d *core.Datagram) ([]byte, error) {

@@ -193,6 +193,7 @@ func TestWhatIsNotAnswered(t *testing.T) {
 		{name: "a type of DTLS", data: message(0x4001, id), err: core.ErrMalformed},
 		{name: "a byte too much", data: append(message(1, id), 0), err: core.ErrMalformed},
 		{name: "4 bytes too much", data: append(message(1, id), 0, 0, 0, 0), err: core.ErrMalformed},
+		{name: "65 attributes", data: message(1, id, bytes.Repeat(unhex("8022 0000"), 65)), err: core.ErrMalformed},
 		{name: "a value cut off", data: message(1, id, unhex("8022 0005 00000000")), err: core.ErrMalformed},
 		{name: "a length that is no multiple of 4", data: message(1, id, unhex("8022 00")), err: core.ErrMalformed},
 	} {

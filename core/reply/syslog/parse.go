@@ -87,14 +87,17 @@ func isName(field []byte, most int) bool {
 	return len(field) >= 1 && len(field) <= most
 }
 
+// maxElements is how many elements, and parameters of one, a message may have. It has a handful, but thousands fit a
+// datagram.
+const maxElements = 64
+
 // cutStructured cuts off the structured data (RFC 5424, section 6.3): "-", or elements in brackets.
 func cutStructured(b []byte) (rest []byte, ok bool) {
 	if len(b) > 0 && b[0] == '-' {
 		return b[1:], true
 	}
-	for ok = false; len(b) > 0 && b[0] == '['; ok = true {
-		var whole bool
-		if b, whole = cutElement(b[1:]); !whole {
+	for count := 0; len(b) > 0 && b[0] == '['; count++ {
+		if b, ok = cutElement(b[1:]); !ok || count == maxElements {
 			return nil, false
 		}
 	}
@@ -106,8 +109,8 @@ func cutElement(b []byte) (rest []byte, ok bool) {
 	if b, ok = cutID(b); !ok {
 		return nil, false
 	}
-	for len(b) > 0 && b[0] == ' ' {
-		if b, ok = cutID(b[1:]); !ok || len(b) < 2 || b[0] != '=' || b[1] != '"' {
+	for count := 0; len(b) > 0 && b[0] == ' '; count++ {
+		if b, ok = cutID(b[1:]); !ok || count == maxElements || len(b) < 2 || b[0] != '=' || b[1] != '"' {
 			return nil, false
 		}
 		if b, ok = cutValue(b[2:]); !ok {
@@ -120,13 +123,13 @@ func cutElement(b []byte) (rest []byte, ok bool) {
 	return b[1:], true
 }
 
-// cutID cuts off an SD-NAME: 1 to 32 printable characters that end no name.
+// cutID cuts off an SD-NAME: 1 to 32 printable characters, up to one that ends a name.
 func cutID(b []byte) (rest []byte, ok bool) {
-	end := bytes.IndexAny(b, "= ]\"")
-	if end < 0 || !isName(b[:end], 32) {
-		return nil, false
+	n := 0
+	for n < len(b) && b[n] > ' ' && b[n] <= '~' && b[n] != '=' && b[n] != ']' && b[n] != '"' {
+		n++
 	}
-	return b[end:], true
+	return b[n:], n >= 1 && n <= 32
 }
 
 // cutValue cuts off a value and the quotation mark behind it. In it ", \ and ] stand behind a backslash; a backslash

@@ -35,6 +35,7 @@ var messages = []struct {
 	{"<13>1 - - - - - -", 1, 5, syslog.RFC5424},
 	{"<191>1 2024-02-29T00:00:00+23:59 h a p m [a][b c=\"\"] ", 23, 7, syslog.RFC5424},
 	{`<14>1 - h a p m [a b="\"\]\\\x" c="é"]`, 1, 6, syslog.RFC5424},
+	{"<14>1 - h a p m " + strings.Repeat("[a"+strings.Repeat(` b="c"`, 64)+"]", 64), 1, 6, syslog.RFC5424},
 	{"<14>Feb 29 00:00:00 h t: leap", 1, 6, syslog.RFC3164},
 	{"<14>x", 1, 6, syslog.Bare},
 	{"<14>Oct 32 00:00:00 h", 1, 6, syslog.Bare},
@@ -57,6 +58,7 @@ var malformed = []string{
 	"<14>1 - h a p " + strings.Repeat("m", 33) + " -",
 	"<14>1 - h a p m []", "<14>1 - h a p m [a", "<14>1 - h a p m [a ]", "<14>1 - h a p m [a b]", "<14>1 - h a p m [a b=c]",
 	`<14>1 - h a p m [a b="c]`, `<14>1 - h a p m [a b="]"]`, `<14>1 - h a p m [a b="c"d="e"]`, "<14>1 - h a p m [a b=\"\xff\"]",
+	"<14>1 - h a p m " + strings.Repeat("[a]", 65), "<14>1 - h a p m [a" + strings.Repeat(` b="c"`, 65) + "]",
 	`<14>1 - h a p m [a  b="c"]`, "<14>1 - h a p m [" + strings.Repeat("a", 33) + "]", `<14>1 - h a p m [a b="\`,
 }
 
