@@ -115,23 +115,30 @@ func (f *listenerFlags) spec(s *service, slot *engine.Slot) (engine.Spec, error)
 	if err != nil {
 		return engine.Spec{}, err
 	}
+	o := native.Options{
+		ReadBuffer:  asInt(f.readBuffer),
+		WriteBuffer: asInt(f.writeBuffer),
+		Workers:     f.workers,
+		BusyPoll:    f.busyPoll,
+		GSO:         gsoSettings[f.gso.Value],
+		Log:         s.log,
+	}
+	conns, err := s.life.conns(f.name, addrs, o)
+	if err != nil {
+		return engine.Spec{}, err
+	}
 	return engine.Spec{
 		Name:      f.name,
 		Addresses: addrs,
-		Socket: native.Options{
-			ReadBuffer:  asInt(f.readBuffer),
-			WriteBuffer: asInt(f.writeBuffer),
-			Workers:     f.workers,
-			BusyPoll:    f.busyPoll,
-			GSO:         gsoSettings[f.gso.Value],
-			Log:         s.log,
-		},
+		Socket:    o,
+		Conns:     conns,
+
 		Policy: f.guardPolicy,
 		Slot:   slot,
 		Drain:  f.drain,
 
 		AroundHandler: func(h core.Handler) core.Handler { return f.decorate(h, s) },
-		AroundConn:    f.impaired(s.log),
+		AroundConn:    s.life.around(f.impaired(s.log)),
 		Observe:       s.observer(slot),
 	}, nil
 }

@@ -61,7 +61,7 @@ func (f *monitorFlags) watch(s *service) (*watched, error) {
 	}
 	var opened []net.Listener
 	if f.metrics != "" {
-		l, err := net.Listen("tcp", f.metrics)
+		l, err := s.life.streams.listen("metrics "+f.metrics, func() (net.Listener, error) { return net.Listen("tcp", f.metrics) })
 		if err != nil {
 			return nil, fmt.Errorf("--metrics: %w", err)
 		}
@@ -70,7 +70,7 @@ func (f *monitorFlags) watch(s *service) (*watched, error) {
 		w.listeners = append(w.listeners, func(ctx context.Context) { w.Serve(ctx, l, w.Handler()) })
 	}
 	if f.status != "" {
-		l, err := monitor.ListenStatus(f.status)
+		l, err := s.life.streams.listen("status "+f.status, func() (net.Listener, error) { return monitor.ListenStatus(f.status) })
 		if err != nil {
 			for _, o := range opened {
 				_ = o.Close() // nobody has asked yet

@@ -99,7 +99,9 @@ func (c *change) undo() error {
 		return all
 	}
 	for _, h := range c.stale {
-		again, err := e.Open(h.Spec())
+		spec := h.Spec()
+		spec.Conns = nil // those that were inherited are closed
+		again, err := e.Open(spec)
 		if err != nil {
 			all = errors.Join(all, err)
 			continue

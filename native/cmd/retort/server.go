@@ -37,6 +37,9 @@ const (
 	// to take what it has still to say.
 	lastWords = time.Second
 
+	// defaultHandover is how long a successor may take to load its handlers, by default.
+	defaultHandover = time.Minute
+
 	// reportEvery is the least time between two reports of lines that were lost.
 	reportEvery = 10 * time.Second
 )
@@ -55,6 +58,7 @@ type processFlags struct {
 	printBuffer  flagtype.Size
 	logFormat    flagtype.Choice
 	monitorFlags
+	handover    time.Duration
 	capture     string
 	captureSize flagtype.Size
 }
@@ -70,6 +74,8 @@ func (f *processFlags) add(flags *pflag.FlagSet) {
 	flags.Var(&f.logFormat, "log-format", "form of the diagnostics on standard error")
 	flags.Var(&f.printBuffer, "print-buffer", "how much text may wait to be printed")
 	f.monitorFlags.add(flags)
+	flags.DurationVar(&f.handover, "handover-timeout", defaultHandover,
+		"how `LONG` the program that takes over after a SIGUSR2 may take until it answers (not on Windows)")
 	f.captureSize = capture.DefaultSize
 	flags.StringVar(&f.capture, "capture", "",
 		"write requests, their replies and what became of them into `FILE`, which Wireshark and \"retort replay\" read")
@@ -81,6 +87,8 @@ func (f *processFlags) check() error {
 	switch {
 	case f.printBuffer > maxPrintBuffer:
 		return usagef("--print-buffer %v is more than %v", f.printBuffer, flagtype.Size(maxPrintBuffer))
+	case f.handover <= 0:
+		return usagef("--handover-timeout %v: it must be more than 0", f.handover)
 	case f.handlersPoll <= 0:
 		return usagef("--handlers-poll %v: it must be more than 0", f.handlersPoll)
 	}
@@ -116,7 +124,14 @@ have. Files that are added, replaced or removed while the server runs are notice
 SIGHUP; one that is not fit is refused, and what was there before goes on. When NAME.wasm is removed, the listeners
 of NAME.toml close; those of --config that use it answer with --fallback.
 
-SIGINT and SIGTERM let the server answer what has arrived, and end it; a second one ends it at once.`,
+A mistake in the configuration, a file that it names and that is missing, or an address that one of its listeners
+cannot have: then nothing is started, and one line says why. What lies in the directory of handlers and is not fit, or
+cannot listen where it wants, is left out, and the rest serves. A socket that fails later ends the server.
+
+SIGINT and SIGTERM let the server answer what has arrived, and end it; a second one ends it at once. SIGUSR2 has it
+start the program that is installed now with the same arguments, which takes over its sockets: no datagram is lost.
+When that fails the server goes on. Sockets that a service manager passes (LISTEN_FDS) go to the listeners that have
+their addresses, and the manager is told what the server does (NOTIFY_SOCKET, WATCHDOG_USEC).`,
 		Example: `  retort server
   retort server 0.0.0.0 -p 5000 --handler echo
   retort server 127.0.0.1:1060 '[::1]:1060' --handler my.wasm --handler-config @my.conf
@@ -140,6 +155,7 @@ SIGINT and SIGTERM let the server answer what has arrived, and end it; a second 
 type service struct {
 	log     *slog.Logger
 	engine  *engine.Engine
+	life    *life
 	dropins *dropins                // nil: there is no directory of handlers
 	printer *transcript.Printer     // not nil once the first listener starts
 	buffer  int                     // bytes of text that may wait for it, for each worker
@@ -161,6 +177,13 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 	defer die(nil)
 	s := &service{log: log, engine: engine.New(log), die: die}
 	defer closeInto(&err, s.engine)
+	if s.life, err = newLife(log, wanted.handover); err != nil {
+		return err
+	}
+	defer s.life.close()
+	if v, ok := wanted.flags["handler-config"]; ok && v.Texts[0] == "@-" {
+		s.life.onlyOnce = "the handler's configuration was read from standard input, and is not there any more"
+	}
 	if wanted.capture != "" && !f.explain {
 		if s.capture, err = capture.Open(wanted.capture, int64(wanted.captureSize), log); err != nil {
 			return err
@@ -168,6 +191,9 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 		defer closeWithin(lastWords, s.endCapture)
 	}
 	opened, err := s.open(ctx, wanted, cmd.InOrStdin())
+	if err == nil {
+		err = s.life.settle(s.dropins != nil)
+	}
 	if err != nil {
 		if cmd.Context().Err() != nil {
 			return nil // told to end before it began
@@ -282,7 +308,9 @@ func (s *service) serve(ctx context.Context, listeners []*engine.Listener, stdou
 
 	s.engine.Start(listeners...)
 	stopWatching := s.watch(ctx)
+	ctx, stopLiving := s.live(ctx)
 	err := s.engine.Run(ctx)
+	stopLiving()
 	stopWatching()
 	if cause := context.Cause(ctx); err == nil && errors.Is(cause, listing.ErrNotASCII) {
 		err = cause

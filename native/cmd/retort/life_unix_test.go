@@ -1,0 +1,385 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// lifeTest is a server in a process of its own, and what comes of it.
+type lifeTest struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	stderr *output
+	ended  chan struct{} // closed when the first process has
+	addr   string
+	pids   []int
+}
+
+// liveProcess starts a command, which need not be the program itself, and waits until it listens. Whatever process
+// comes of it is gone when the test ends.
+func liveProcess(t *testing.T, cmd *exec.Cmd) *lifeTest {
+	t.Helper()
+	p := &lifeTest{t: t, cmd: cmd, stderr: new(output), ended: make(chan struct{})}
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	oursErr, theirsErr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = theirs, theirsErr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with all that comes of it
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	theirsErr.Close()
+	p.pids = []int{cmd.Process.Pid}
+	go func() {
+		defer close(p.ended)
+		_ = cmd.Wait() // its state says more
+	}()
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		lines := bufio.NewReader(oursErr)
+		for {
+			line, err := lines.ReadBytes('\n')
+			_, _ = p.stderr.Write(line)
+			if err != nil {
+				return
+			}
+		}
+	})
+	t.Cleanup(func() {
+		_ = syscall.Kill(-p.pids[0], syscall.SIGKILL) // most have ended
+		<-p.ended
+		reading.Wait() // until the last process that has the pipe is gone
+		ours.Close()
+		oursErr.Close()
+	})
+	line, err := bufio.NewReader(ours).ReadString('\n')
+	m := listens.FindStringSubmatch(line)
+	if err != nil || m == nil {
+		text, _ := p.stderr.now()
+		t.Fatalf("it does not listen: %q, %v, %s", line, err, text)
+	}
+	go func() { // what is printed later must not fill the pipe
+		_, _ = bufio.NewReader(ours).WriteTo(new(bytes.Buffer))
+	}()
+	p.addr = "127.0.0.1:" + m[1]
+	return p
+}
+
+// logged waits until there are n matches in what was logged, and returns the last.
+func (p *lifeTest) logged(re string, n int) []string {
+	p.t.Helper()
+	deadline := time.After(patience)
+	for {
+		text, more := p.stderr.now()
+		if all := regexp.MustCompile(re).FindAllStringSubmatch(text, -1); len(all) >= n {
+			return all[n-1]
+		}
+		select {
+		case <-more:
+		case <-deadline:
+			p.t.Fatalf("%s was not logged %d times, but\n%s", re, n, text)
+		}
+	}
+}
+
+// succeed has the server hand over for the nth time, and returns the process that has taken over.
+func (p *lifeTest) succeed(n int) (pid int) {
+	p.t.Helper()
+	if err := syscall.Kill(p.pids[len(p.pids)-1], syscall.SIGUSR2); err != nil {
+		p.t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(p.logged(`the successor answers.* pid=(\d+)`, n)[1])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.pids = append(p.pids, pid)
+	return pid
+}
+
+// askEach asks one question after the other until it is told to stop, and expects each answer.
+func askEach(t *testing.T, addr string, stop <-chan struct{}, asked *atomic.Int64, least int64) {
+	c, err := net.Dial("udp", addr)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	text := make([]byte, 100)
+	for n := int64(0); ; n++ {
+		select {
+		case <-stop:
+			if n >= least {
+				return
+			}
+		default:
+		}
+		question := fmt.Sprintf("%d of %v", n, c.LocalAddr())
+		if _, err := c.Write([]byte(question)); err != nil {
+			t.Error(err)
+			return
+		}
+		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Error(err)
+			return
+		}
+		k, err := c.Read(text)
+		if err != nil || string(text[:k]) != question {
+			t.Errorf("the answer to %q is %q, %v", question, text[:k], err)
+			return
+		}
+		asked.Add(1)
+	}
+}
+
+// TestHandOver: under load, from process to process, not one datagram is lost or answered twice, and none is answered
+// to somebody else.
+func TestHandOver(t *testing.T) {
+	const peers = 16
+	total, times := int64(100_000), 5
+	if testing.Short() || raceEnabled {
+		total, times = 5_000, 2
+	}
+	args := []string{"server", "-p", "0", "--quiet", "--handler", "echo"}
+	if runtime.GOOS == "linux" {
+		args = append(args, "--workers", "2")
+	}
+	p := liveProcess(t, exec.Command("retort", args...))
+	var asked atomic.Int64
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for range peers {
+		all.Go(func() { askEach(t, p.addr, stop, &asked, total/peers) })
+	}
+	for n := range times {
+		for before := asked.Load(); asked.Load() < before+200 && !t.Failed(); {
+			time.Sleep(time.Millisecond)
+		}
+		p.succeed(n + 1)
+	}
+	close(stop)
+	all.Wait()
+	if got := asked.Load(); got < total && !t.Failed() {
+		t.Errorf("%d were answered, not %d", got, total)
+	}
+	<-p.ended
+	if code := p.cmd.ProcessState.ExitCode(); code != exitDone {
+		t.Errorf("the first one has ended with exit code %d", code)
+	}
+	if err := syscall.Kill(p.pids[len(p.pids)-1], syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.logged("the server has ended", times+1)
+	t.Logf("%d datagrams were answered by %d processes", asked.Load(), times+1)
+}
+
+// TestFailedSuccessor: a program that was replaced by what is no good leaves the old process serving; one that is good
+// takes over after it.
+func TestFailedSuccessor(t *testing.T) {
+	program, err := exec.LookPath("retort")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	installed, config := filepath.Join(dir, "retort"), filepath.Join(dir, "retort.toml")
+	install := func(write func(path string) error) {
+		t.Helper()
+		if err := write(installed + ".new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(installed+".new", installed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := func(text string) func(string) error {
+		return func(path string) error { return os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700) }
+	}
+	good := func(path string) error { return os.Symlink(program, path) }
+	configure := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const listener = "[[listener]]\nname = 'a'\naddresses = ['127.0.0.1:0']\nhandler = 'echo'\n"
+	install(good)
+	configure(listener)
+	cmd := exec.Command(installed, "server", "--quiet", "--config", config, "--handover-timeout", "500ms", "--status-socket", filepath.Join(dir, "s"))
+	cmd.Env = append(os.Environ(), "PATH="+dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	p := liveProcess(t, cmd)
+	for i, tt := range []struct {
+		write func(string) error
+		text  string // of the configuration
+		want  string
+	}{
+		{script("exit 3"), listener, "exit code 3"},
+		{script("exec sleep 60"), listener, "not ready"},
+		{func(path string) error { return os.WriteFile(path, []byte("no program"), 0o700) }, listener, "exec format error"},
+		{func(path string) error { return os.WriteFile(path, nil, 0o600) }, listener, "permission denied"},
+		{good, "no configuration", "exit code 78"},
+		{good, listener + "\n[[listener]]\nname = 'b'\naddresses = ['192.0.2.1:0']\n", "exit code 1"},
+	} {
+		install(tt.write)
+		configure(tt.text)
+		if err := cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+			t.Fatal(err)
+		}
+		line := p.logged(`.*this server goes on.*`, i+1)[0]
+		if !strings.Contains(line, tt.want) {
+			t.Errorf("%s: it has logged %s", tt.want, line)
+		}
+		flood(t, p.addr, 20)
+	}
+	install(good)
+	configure(listener)
+	p.succeed(1)
+	<-p.ended
+	flood(t, p.addr, 20)
+	if out, err := exec.Command("retort", "status", filepath.Join(dir, "s")).CombinedOutput(); err != nil {
+		t.Errorf("the successor does not tell its status: %v, %s", err, out)
+	}
+}
+
+// activate returns a command that is started as a service manager does it: with sockets, and told by variables with
+// its own process ID.
+func activate(t *testing.T, sockets []*net.UDPConn, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec retort "$@"`, "sh", "server"}, args...)...)
+	cmd.Env = append(os.Environ(), "LISTEN_FDS="+strconv.Itoa(len(sockets)))
+	for _, s := range sockets {
+		f, err := s.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	}
+	return cmd
+}
+
+// bind binds a socket as a service manager would.
+func bind(t *testing.T) *net.UDPConn {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// TestService: a server that a manager has started has its sockets, answers what came before it was there, and says
+// when it is ready, when it does so again, that it is well, and that it ends.
+func TestService(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	hears := func(want string) (others string) {
+		t.Helper()
+		if err := manager.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		for text := make([]byte, 4096); ; {
+			n, err := manager.Read(text)
+			if err != nil {
+				t.Fatalf("the manager does not hear %s: %v, but %s", want, err, others)
+			}
+			if regexp.MustCompile(`\A(?:` + want + `)\z`).Match(text[:n]) {
+				return others
+			}
+			others += string(text[:n]) + "; "
+		}
+	}
+	one, two := bind(t), bind(t)
+	early, err := net.Dial("udp", one.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer early.Close()
+	if _, err := early.Write([]byte("early")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := activate(t, []*net.UDPConn{one, two}, "--quiet", "--handler", "echo", one.LocalAddr().String(), two.LocalAddr().String())
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+name, "WATCHDOG_USEC=100000")
+	p := liveProcess(t, cmd)
+	text := make([]byte, 100)
+	if n, err := early.Read(text); err != nil || string(text[:n]) != "early" {
+		t.Errorf("the early one is answered %q, %v", text[:n], err)
+	}
+	flood(t, two.LocalAddr().String(), 20)
+	if before := hears(`READY=1\nSTATUS=1 listener, 1 handler`); before != "" {
+		t.Errorf("before it was ready it has said %s", before)
+	}
+	hears("WATCHDOG=1")
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	hears(`RELOADING=1(\nMONOTONIC_USEC=\d+)?`)
+	hears(`READY=1\n.*`)
+	flood(t, p.addr, 20)
+	pid := p.succeed(1)
+	hears(fmt.Sprintf("MAINPID=%d", pid))
+	<-p.ended
+	flood(t, two.LocalAddr().String(), 20)
+	hears("WATCHDOG=1") // the successor's
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	hears("STOPPING=1")
+}
+
+// TestActivationErrors: sockets that nobody has a use for, and what is none, are errors of the configuration.
+func TestActivationErrors(t *testing.T) {
+	s := bind(t)
+	for name, tt := range map[string]struct {
+		args []string
+		env  string
+		want string
+	}{
+		"not wanted": {[]string{"127.0.0.1:0"}, "LISTEN_FDNAMES=mine.socket", "no listener has that address"},
+		"a number":   {nil, "LISTEN_FDS=x", "LISTEN_FDS"},
+		"no socket":  {nil, "LISTEN_FDS=2", "is no UDP socket"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := activate(t, []*net.UDPConn{s}, tt.args...)
+			cmd.Env = append(cmd.Env, tt.env)
+			null, err := os.Open(os.DevNull)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer null.Close()
+			cmd.ExtraFiles = append(cmd.ExtraFiles, null)
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			_ = cmd.Run() // its code says more
+			if code := cmd.ProcessState.ExitCode(); code != exitConfig || !reason.MatchString(stderr.String()) ||
+				!strings.Contains(stderr.String(), tt.want) {
+				t.Errorf("exit code %d, %s", code, &stderr)
+			}
+		})
+	}
+}
