@@ -12,7 +12,9 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/magefile/mage/mg"
 	"github.com/magefile/mage/sh"
@@ -122,6 +124,29 @@ func (Release) Pages() error {
 			return fmt.Errorf("%s completion %s: %w", retort, shell, err)
 		}
 		if err := os.WriteFile(filepath.Join(completions, file), script, 0o644); err != nil {
+			return err
+		}
+	}
+	return datePackaging()
+}
+
+// datePackaging gives the packages' scripts the time of the commit: packages for Alpine tell when a script was written,
+// and a checkout writes it when it pleases.
+func datePackaging() error {
+	seconds, err := sh.Output("git", "log", "-1", "--format=%ct")
+	if err != nil {
+		return err
+	}
+	since, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil {
+		return err
+	}
+	scripts, err := filepath.Glob("native/cmd/retort/packaging/*.sh")
+	if err != nil {
+		return err
+	}
+	for _, script := range scripts {
+		if err := os.Chtimes(script, time.Unix(since, 0), time.Unix(since, 0)); err != nil {
 			return err
 		}
 	}
