@@ -222,8 +222,8 @@ func TestSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const renew = "run: go run ./wasmhandler/internal/hostile/corpus build"
-	if hostile.WithTable(string(readme), corpus(t)) != strings.ReplaceAll(string(readme), "\r\n", "\n") {
+	const renew = "run: go tool mage hostile"
+	if hostile.WithTable(string(readme), corpus(t), nil) != strings.ReplaceAll(string(readme), "\r\n", "\n") {
 		t.Error("the table in the README is not that of the cases; ", renew)
 	}
 	wat2wasm, err := exec.LookPath("wat2wasm")
@@ -249,6 +249,19 @@ func TestSources(t *testing.T) {
 		if err != nil || !bytes.Equal(is, committed) {
 			t.Errorf("%s is not what its module is built from (%v); %s", source, err, renew)
 		}
+	}
+}
+
+// TestTable reads a table that it has written, and keeps what was measured.
+func TestTable(t *testing.T) {
+	cases := []hostile.Case{{Name: "a-case", Does: `Prints "|" and <b>_\\`, Want: "8 replies"}, {Name: "new", Does: "Nothing."}}
+	cost := hostile.NewCost(hostile.Figures{Took: 1234 * time.Millisecond, Pause: time.Microsecond})
+	page := hostile.WithTable("# A page\n\n"+hostile.Table(nil, nil), cases, map[string]hostile.Cost{"a-case": cost})
+	if !strings.Contains(page, "| 8 replies | 1.2 s | &lt; 0.1 ms |\n") || !strings.HasPrefix(page, "# A page\n\n|") {
+		t.Error(page)
+	}
+	if again := hostile.WithTable(page, cases, nil); again != page {
+		t.Errorf("%s\nand then\n%s", page, again)
 	}
 }
 

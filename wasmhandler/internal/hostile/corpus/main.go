@@ -1,8 +1,8 @@
 // Command corpus works on the hostile modules. It is run from the root of the repository:
 //
 //	go run ./wasmhandler/internal/hostile/corpus build          translate the sources and renew the README
-//	go run ./wasmhandler/internal/hostile/corpus table          print what each does and gets, for the documentation
 //	go run ./wasmhandler/internal/hostile/corpus run [NAME]...  run them, each in a process of its own
+//	go run ./wasmhandler/internal/hostile/corpus record         run them all, and note in the README what they cost
 //	go run ./wasmhandler/internal/hostile/corpus write NAME     write one to standard output
 package main
 
@@ -31,22 +31,27 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("say what to do: build, table, run or write")
+		return errors.New("say what to do: build, run, record or write")
 	}
 	dir := os.DirFS(hostile.Dir)
 	switch verb, names := args[0], args[1:]; {
 	case verb == "build" && len(names) == 0:
-		return errors.Join(build(), withCases(dir, nil, index))
-	case verb == "table" && len(names) == 0:
-		return withCases(dir, nil, table)
+		return errors.Join(build(), withCases(dir, nil, func(cases []hostile.Case, _ io.Writer) error {
+			return index(cases, nil)
+		}))
 	case verb == "run":
-		return withCases(dir, names, measure)
+		return withCases(dir, names, func(cases []hostile.Case, out io.Writer) error {
+			_, err := measure(cases, out)
+			return err
+		})
+	case verb == "record" && len(names) == 0:
+		return withCases(dir, nil, record)
 	case verb == "write" && len(names) == 1:
 		return withCases(dir, names, write)
 	case verb == "child" && len(names) == 1: // of run
 		return hostile.Child(dir, names[0], wasmhandler.Config{}, os.Stdout)
 	}
-	return fmt.Errorf("cannot do %q: build, table, run [NAME]... or write NAME", strings.Join(args, " "))
+	return fmt.Errorf("cannot do %q: build, run [NAME]..., record or write NAME", strings.Join(args, " "))
 }
 
 // withCases calls f with the cases of these names, with all of them if there are none.
@@ -86,19 +91,19 @@ func build() error {
 }
 
 // index brings the table in the README of the corpus up to date.
-func index(cases []hostile.Case, _ io.Writer) error {
+func index(cases []hostile.Case, newer map[string]hostile.Cost) error {
 	readme := filepath.Join(hostile.Dir, "README.md")
 	page, err := os.ReadFile(readme)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(readme, []byte(hostile.WithTable(string(page), cases)), 0o666)
+	return os.WriteFile(readme, []byte(hostile.WithTable(string(page), cases, newer)), 0o666)
 }
 
-// table prints the cases as a table in Markdown.
-func table(cases []hostile.Case, out io.Writer) error {
-	_, err := io.WriteString(out, hostile.Table(cases))
-	return err
+// record measures the cases and notes what they cost.
+func record(cases []hostile.Case, out io.Writer) error {
+	costs, err := measure(cases, out)
+	return errors.Join(err, index(cases, costs))
 }
 
 func write(cases []hostile.Case, out io.Writer) error {
@@ -111,18 +116,18 @@ const patience = 2 * time.Minute
 
 const row = "%-24s %8s %8s %8s %6s  %s\n"
 
-// measure runs the cases one after the other and prints what they got and cost. In between it runs a control, for on
+// measure runs the cases one after the other, prints what they got and cost, and returns that. In between it runs a control, for on
 // a busy machine everybody waits.
-func measure(cases []hostile.Case, out io.Writer) error {
+func measure(cases []hostile.Case, out io.Writer) (map[string]hostile.Cost, error) {
 	const between = 20 // cases
 	fmt.Fprintf(out, row, "module", "took", "pause", "wait", "MiB", "got")
 	var worst, control time.Duration
-	failed := 0
+	failed, costs := 0, map[string]hostile.Cost{}
 	for i, c := range cases {
 		if i%between == 0 {
 			f, err := inChild(hostile.ControlName)
 			if err != nil {
-				return err
+				return costs, err
 			}
 			control = max(control, f.Pause)
 			printRow(out, hostile.ControlName, f, "ordinary Go code")
@@ -134,6 +139,8 @@ func measure(cases []hostile.Case, out io.Writer) error {
 		}
 		if err != nil {
 			got = err.Error()
+		} else {
+			costs[c.Name] = hostile.NewCost(f)
 		}
 		if err != nil || len(f.Broken) > 0 || !f.Meets(c.Want) {
 			failed++
@@ -145,9 +152,9 @@ func measure(cases []hostile.Case, out io.Writer) error {
 	fmt.Fprintf(out, "longest stop of the world: %s; by the control: %s\n",
 		milliseconds(worst), milliseconds(control))
 	if failed > 0 {
-		return fmt.Errorf("%d of %d cases did not get what they should", failed, len(cases))
+		return costs, fmt.Errorf("%d of %d cases did not get what they should", failed, len(cases))
 	}
-	return nil
+	return costs, nil
 }
 
 // inChild measures a case. A pause that a guest causes comes each time, and one that comes of what else the machine
