@@ -162,6 +162,7 @@ func cutLast(s, sep string) (before string, found bool) {
 // Stats are counts since the module was compiled.
 type Stats struct {
 	Faults     [causes]uint64 // by Cause; each cost one datagram, or a moment of idleness
+	Codes      uint64         // results that are the guest's own codes: see Module.Codes
 	Resets     uint64         // instances that were put back to their first state in place
 	Restarts   uint64         // instances that were made anew instead
 	Failures   uint64         // attempts to make one anew, or to start a command, that failed
@@ -193,11 +194,13 @@ func (m *Module) Stats() Stats {
 		Silenced: m.gates.silenced.Load(), Paused: m.gates.paused.Load(),
 		Checks: m.health.checks.Load(), Unfit: m.health.failures.Load(),
 		LogLines: c.logLines.Load(), LogDropped: c.logDropped.Load(),
-		Fuel: m.spent.fuel.Load(), Resets: m.spent.resets.Load(),
+		Fuel: m.spent.fuel, Resets: m.spent.resets, Codes: m.spent.codes,
 	}
 	for h := range m.open {
-		s.Fuel += h.spending().fuel.Load()
-		s.Resets += h.spending().resets.Load()
+		spent := h.spending()
+		s.Fuel += spent.fuel.Load()
+		s.Resets += spent.resets.Load()
+		s.Codes += spent.codes.all.Load()
 	}
 	for cause := range s.Faults {
 		s.Faults[cause] = c.faults[cause].Load()
@@ -206,7 +209,10 @@ func (m *Module) Stats() Stats {
 }
 
 // spending is what one handler counts by itself. Only that handler writes it.
-type spending struct{ fuel, resets atomic.Uint64 }
+type spending struct {
+	fuel, resets atomic.Uint64
+	codes        codes
+}
 
 // add adds to a counter that nobody else writes, which is cheaper than an atomic addition.
 func add(to *atomic.Uint64, n uint64) { to.Store(to.Load() + n) }

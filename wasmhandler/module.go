@@ -261,14 +261,15 @@ type Module struct {
 	gates    gateCounters
 	health   health
 
-	mu        sync.Mutex           // guards what follows
-	settings  []byte               // what Configure was given; nil: it was not
-	image     *image               // what instances with these settings begin as; nil: each has to be started
-	startFuel uint64               // that the latest first instance used before it was ready
-	first     handler              // made by Compile or Configure to prove that it works; kept for the first worker
-	workers   int                  // handlers made so far, and the number of the next one
-	open      map[handler]struct{} // handlers that were not closed yet
-	spent     spending             // by those that were
+	mu        sync.Mutex                           // guards what follows
+	settings  []byte                               // what Configure was given; nil: it was not
+	image     *image                               // what instances with these settings begin as; nil: each has to be started
+	startFuel uint64                               // that the latest first instance used before it was ready
+	first     handler                              // made by Compile or Configure to prove that it works; kept for the first worker
+	workers   int                                  // handlers made so far, and the number of the next one
+	open      map[handler]struct{}                 // handlers that were not closed yet
+	spent     struct{ fuel, resets, codes uint64 } // by those that were
+	codes     map[core.Code]uint64                 // of those that were
 	closed    bool
 
 	turn   sync.Mutex // callers of Reply take turns on direct
@@ -502,8 +503,14 @@ func (m *Module) Close() error {
 func (m *Module) release(h handler) error {
 	m.mu.Lock()
 	delete(m.open, h)
-	add(&m.spent.fuel, h.spending().fuel.Load())
-	add(&m.spent.resets, h.spending().resets.Load())
+	spent := h.spending()
+	m.spent.fuel += spent.fuel.Load()
+	m.spent.resets += spent.resets.Load()
+	m.spent.codes += spent.codes.all.Load()
+	if m.codes == nil {
+		m.codes = make(map[core.Code]uint64)
+	}
+	spent.codes.addTo(m.codes)
 	last := m.closed && len(m.open) == 0
 	m.mu.Unlock()
 	if last {

@@ -20,7 +20,6 @@ type worker struct {
 	spent    spending
 	retry    backoff
 	zones    zones
-	codes    codes
 	faults   uint64 // so far
 	closed   bool
 }
@@ -75,7 +74,7 @@ func (w *worker) noReply(n int32, room int) error {
 	case n == abi.Malformed:
 		return core.ErrMalformed
 	case n <= int32(core.MaxCode):
-		return w.codes.err(core.Code(n))
+		return w.spent.codes.err(core.Code(n))
 	case n > 0:
 		return w.fail(w.instance.badResult(abi.Reply, CauseResult,
 			"it returned %d bytes, and there was room for %d", n, room))
@@ -235,17 +234,3 @@ func (w *worker) RequestIntact(request []byte) bool {
 }
 
 func (w *worker) spending() *spending { return &w.spent }
-
-// codes keeps the error values of the codes that a guest uses: making one of a core.Code costs an allocation.
-type codes [64]struct {
-	code core.Code
-	err  error
-}
-
-func (c *codes) err(code core.Code) error {
-	slot := &c[uint32(code)%uint32(len(c))]
-	if slot.code != code {
-		slot.code, slot.err = code, code
-	}
-	return slot.err
-}
