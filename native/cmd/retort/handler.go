@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/reply"
 	"github.com/retort-udp/retort/core/reply/builtin"
 	"github.com/retort-udp/retort/core/vectors"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/engine"
@@ -119,6 +120,9 @@ func (f *handlerFlags) make(
 	h, err := builtin.Named(f.handler)
 	if err != nil {
 		return nil, fmt.Errorf("--handler: %w", err)
+	}
+	if r, ok := core.As[reply.Reporter](h); ok {
+		r.ReportTo(func(text string) { log.Info(text) })
 	}
 	return &engine.Handler{Name: f.handler, Handler: h}, nil
 }
