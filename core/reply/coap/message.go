@@ -20,7 +20,7 @@ const (
 	changed                    = 2<<5 | 4
 	valid                      = 2<<5 | 3
 	content                    = 2<<5 | 5
-	badRequest                 = 4<<5 | 0
+	badRequest                 = 4 << 5 // and no detail
 	badOption                  = 4<<5 | 2
 	notFound                   = 4<<5 | 4
 	methodNotAllowed           = 4<<5 | 5

@@ -47,10 +47,3 @@ func (w *writer) tag(t uint64) {
 	binary.BigEndian.PutUint64(b[:], t)
 	w.option(etag, b[:])
 }
-
-// payload writes what is behind the options; nothing when that is empty.
-func (w *writer) payload(b []byte) {
-	if len(b) > 0 {
-		w.out = append(append(w.out, payloadMarker), b...)
-	}
-}
