@@ -252,5 +252,17 @@ func (c *classifier) get() (core.Classifier, bool) {
 	if c.wrapper == nil {
 		return c.found, c.found != nil
 	}
-	return core.As[core.Classifier](c.wrapper)
+	// What core.As does, for this one interface: there each assertion goes through a table of the runtime, and this is
+	// done for each datagram.
+	for h := c.wrapper; h != nil; {
+		if found, ok := h.(core.Classifier); ok {
+			return found, true
+		}
+		u, wraps := h.(core.Unwrapper)
+		if !wraps {
+			break
+		}
+		h = u.Unwrap()
+	}
+	return nil, false
 }
