@@ -383,3 +383,24 @@ func TestActivationErrors(t *testing.T) {
 		})
 	}
 }
+
+// TestHandOverCapture: what the old process has captured is in the older file, and what the new one has in the other.
+func TestHandOverCapture(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "c.pcapng")
+	p := liveProcess(t, exec.Command("retort", "server", "-p", "0", "--quiet", "--handler", "echo", "--capture", file))
+	flood(t, p.addr, 7)
+	pid := p.succeed(1)
+	<-p.ended
+	flood(t, p.addr, 5)
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.logged("the server has ended", 2)
+	for name, want := range map[string]string{"c.older.pcapng": "7", "c.pcapng": "5"} {
+		out, err := exec.Command("retort", "replay", filepath.Join(dir, name), "--handler", "echo").CombinedOutput()
+		if err != nil || !regexp.MustCompile(`\b`+want+` requests`).Match(out) {
+			t.Errorf("%s: %v, %s", name, err, out)
+		}
+	}
+}

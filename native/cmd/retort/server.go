@@ -185,6 +185,11 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 		s.life.onlyOnce = "the handler's configuration was read from standard input, and is not there any more"
 	}
 	if wanted.capture != "" && !f.explain {
+		if s.life.before != nil { // which writes there until it ends
+			if err = capture.SetAside(wanted.capture); err != nil {
+				return err
+			}
+		}
 		if s.capture, err = capture.Open(wanted.capture, int64(wanted.captureSize), log); err != nil {
 			return err
 		}
@@ -374,14 +379,6 @@ func listeningAt(listeners []*engine.Listener) (lines []byte) {
 		}
 	}
 	return lines
-}
-
-// newLog returns the logger of a server.
-func newLog(out io.Writer, format string) *slog.Logger {
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(out, nil))
-	}
-	return slog.New(slog.NewTextHandler(out, nil))
 }
 
 // closeWithin gives what can take for ever a limited time.

@@ -46,9 +46,23 @@ func create(path string, size int64) (*file, error) {
 	if size < minSize {
 		return nil, fmt.Errorf("%d bytes are too few: the least is %d", size, minSize)
 	}
-	ending := filepath.Ext(path)
-	f := &file{path: path, older: strings.TrimSuffix(path, ending) + ".older" + ending, half: size / 2}
+	f := &file{path: path, older: olderOf(path), half: size / 2}
 	return f, f.begin()
+}
+
+// olderOf returns the path of the older file.
+func olderOf(path string) string {
+	ending := filepath.Ext(path)
+	return strings.TrimSuffix(path, ending) + ".older" + ending
+}
+
+// SetAside makes the capture at path the older one, so that Open does not overwrite what another process still writes
+// there. That there is none is no error.
+func SetAside(path string) error {
+	if err := os.Rename(path, olderOf(path)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // begin makes the file at path anew, without what was there.
