@@ -118,9 +118,11 @@ func sumOf(module []byte) string {
 func (c *churn) swapAll(ctx context.Context) {
 	for n := 1; ; n++ {
 		for name, versions := range c.versions {
-			if err := c.swap(ctx, name, versions[n%2]); ctx.Err() != nil {
+			err := c.server.calmly(func() error { return c.swap(ctx, name, versions[n%2]) })
+			if ctx.Err() != nil {
 				return
-			} else if err != nil {
+			}
+			if err != nil {
 				c.swapErrors = append(c.swapErrors, fmt.Errorf("swap %d of %s: %w", n, name, err))
 				continue
 			}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,6 +56,9 @@ type server struct {
 	pid          atomic.Int64
 	handOvers    int
 	errors       []error // of hand-overs
+
+	calm    bool       // as in options
+	placing sync.Mutex // when it is calm, held while a handler is replaced and while a successor starts
 }
 
 // build makes the command of this tree.
@@ -182,16 +186,29 @@ func (s *server) handOverNowAndThen(ctx context.Context, all time.Duration) {
 		return
 	}
 	began := time.Now()
-	for _, at := range []float64{0.05, 0.1, 0.15, 0.2, 0.9} {
+	times := []float64{0.05, 0.1, 0.15, 0.2, 0.9} // as shares of all
+	if all < 30*time.Second {
+		times = []float64{0.2} // it takes as long as several swaps
+	}
+	for _, at := range times {
 		if !pause(ctx, time.Until(began.Add(time.Duration(at*float64(all))))) {
 			return
 		}
-		if err := s.handOver(); err != nil {
+		if err := s.calmly(s.handOver); err != nil {
 			s.errors = append(s.errors, err)
 			return
 		}
 		s.handOvers++
 	}
+}
+
+// calmly does what does not go together with other things that are done calmly, if that is wanted.
+func (s *server) calmly(do func() error) error {
+	if s.calm {
+		s.placing.Lock()
+		defer s.placing.Unlock()
+	}
+	return do()
 }
 
 // alive says whether the server answers.
