@@ -65,3 +65,39 @@ func carriesSegmentSize(m *mmsghdr) bool {
 		control = rest
 	}
 }
+
+// TakeAgain returns what turns the slots of the last Receive into messages again, as Receive does after its system
+// call, with what the kernel said beside each.
+func TakeAgain(c core.Conn, b *core.Batch) func() {
+	r := c.(*batched)
+	n, controls := len(b.Messages), [batchSize]int{}
+	for i := range n {
+		// The header was made ready for the next call. What the kernel wrote lies behind it still.
+		control := r.inControl[i][:]
+		for {
+			_, _, _, rest, ok := nextControl(control)
+			if !ok {
+				break
+			}
+			controls[i] = controlSlot - len(rest)
+			control = rest
+		}
+	}
+	return func() {
+		b.Messages = b.Messages[:0]
+		for i := range n {
+			r.in[i].header.SetControllen(controls[i])
+			r.take(b, i)
+		}
+	}
+}
+
+// Queue makes messages of b's replies, as Send does before its system calls, and returns how many.
+func Queue(c core.Conn, b *core.Batch) (messages int) {
+	s := c.(*batched)
+	for next := 0; next < len(b.Replies); {
+		next = s.queue(b, next)
+		messages += s.queued
+	}
+	return messages
+}

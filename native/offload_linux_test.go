@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"net/netip"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -156,7 +158,7 @@ func exchangeAtRandom(t *testing.T, c core.Conn, seed uint64) (joined int, l cor
 			if size > 1 && rng.IntN(2) == 0 { // a shorter one at the end
 				run[len(run)-1] = run[len(run)-1][:1+rng.IntN(size-1)]
 			}
-			peers[who].sendRun(c, run, size > 0 && rng.IntN(2) == 0)
+			peers[who].sendRun(c.LocalAddr(), run, size > 0 && rng.IntN(2) == 0)
 			want[who] = append(want[who], run...)
 			total += len(run)
 		}
@@ -197,20 +199,32 @@ func stamped(serial uint32, size int) []byte {
 }
 
 // sendRun sends datagrams of one size, but for the last, one by one or as one piece that the kernel cuts.
-func (p *peer) sendRun(c core.Conn, run [][]byte, together bool) {
+func (p *peer) sendRun(to netip.AddrPort, run [][]byte, together bool) {
 	p.t.Helper()
-	if !together {
-		for _, data := range run {
-			p.send(c.LocalAddr(), data)
-		}
+	if together {
+		p.sendBurst(to, newBurst(run))
 		return
 	}
+	for _, data := range run {
+		p.send(to, data)
+	}
+}
+
+// burst is several datagrams in one piece, and what tells the kernel where to cut it.
+type burst struct{ data, control []byte }
+
+func newBurst(run [][]byte) burst {
 	control := make([]byte, unix.CmsgSpace(2))
-	binary.NativeEndian.PutUint64(control, uint64(unix.CmsgLen(2)))
+	(*unix.Cmsghdr)(unsafe.Pointer(&control[0])).SetLen(unix.CmsgLen(2))
 	binary.NativeEndian.PutUint32(control[unix.SizeofCmsghdr-8:], unix.IPPROTO_UDP)
 	binary.NativeEndian.PutUint32(control[unix.SizeofCmsghdr-4:], unix.UDP_SEGMENT)
 	binary.NativeEndian.PutUint16(control[unix.CmsgLen(0):], uint16(len(run[0])))
-	if _, _, err := p.WriteMsgUDPAddrPort(bytes.Join(run, nil), control, c.LocalAddr()); err != nil {
+	return burst{bytes.Join(run, nil), control}
+}
+
+func (p *peer) sendBurst(to netip.AddrPort, b burst) {
+	p.t.Helper()
+	if _, _, err := p.WriteMsgUDPAddrPort(b.data, b.control, to); err != nil {
 		p.t.Fatal(err)
 	}
 }
