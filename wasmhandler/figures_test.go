@@ -24,10 +24,12 @@ func TestFigures(t *testing.T) {
 	if !*figures {
 		t.Skip("it measures, and tests nothing: -figures")
 	}
+	t.Run("meter", figureMeter)
 	t.Run("call", figureCall)
 	t.Run("isolation", figureIsolation)
 	t.Run("trap", figureTrap)
 	t.Run("load", figureLoad)
+	t.Run("pause", figurePause)
 }
 
 // question is what guests are asked whose replies are measured.
@@ -95,7 +97,7 @@ func figureCall(t *testing.T) {
 	guest := replying(t, forWorker(t, compile(t, gallery(t, "length-c/length.wasm"), wasmhandler.Config{})), question)
 	times, ratios := inTurns(501, 2000, emptyCall(t), guest, replying(t, core.HandlerFunc(nativeLength), question))
 	t.Logf("an empty CallWithStack                    %8v", times[0])
-	t.Logf("the C guest's whole call                  %8v  %.2f empty ones, %v allocations",
+	t.Logf("the C guest's whole call                  %8v  %.2f empty ones, goal 3.5; %v allocations",
 		times[1], ratios[1], testing.AllocsPerRun(1000, guest))
 	t.Logf("the same in Go, without a sandbox         %8v", times[2])
 }
@@ -123,9 +125,10 @@ func figureTrap(t *testing.T) {
 	for _, guest := range []struct {
 		name, trap, good string
 		wasm             []byte
+		goal             time.Duration
 	}{
-		{"C", "u", ".", sample(t, "fault")},
-		{"Go", "x", "hello", goGuest(t, "goguest", "-buildmode=c-shared")},
+		{"C", "u", ".", sample(t, "fault"), 25 * time.Microsecond}, // as small as a C guest
+		{"Go", "x", "hello", goGuest(t, "goguest", "-buildmode=c-shared"), 60 * time.Microsecond},
 	} {
 		inPlace := wasmhandler.Config{CacheDir: cacheDir, FaultAllowance: -1}
 		var calls []func()
@@ -142,7 +145,7 @@ func figureTrap(t *testing.T) {
 			})
 		}
 		times, _ := inTurns(201, 5, calls...)
-		t.Logf("trap, reset, next reply, %-2s guest          %8v", guest.name, times[0])
+		t.Logf("trap, reset, next reply, %-2s guest          %8v  goal %v", guest.name, times[0], guest.goal)
 		t.Logf("  with a new instance instead             %8v", times[1])
 	}
 }
@@ -173,7 +176,11 @@ func figureLoad(t *testing.T) {
 			turns = 5
 		}
 		times, _ := inTurns(turns, 1, loading(cached), loading(wasmhandler.Config{}))
-		t.Logf("loading the %-2s guest from the cache        %8v", guest.name, times[0])
+		goal := ""
+		if guest.name == "C" {
+			goal = "goal 1ms"
+		}
+		t.Logf("loading the %-2s guest from the cache        %8v  %s", guest.name, times[0], goal)
 		t.Logf("  compiling it                            %8v", times[1])
 	}
 }

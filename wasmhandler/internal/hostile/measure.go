@@ -33,6 +33,29 @@ func Measure(wasm []byte, config wasmhandler.Config) (Figures, error) {
 	return f, err
 }
 
+// Calmest measures something, and does so again, a few times at most, while the world was stopped for long. A pause that
+// a guest causes comes each time, and one that comes of what else the machine does seldom comes again: the shortest
+// counts.
+func Calmest(measure func() (Figures, error)) (best Figures, err error) {
+	const (
+		long  = 5 * time.Millisecond
+		times = 5
+	)
+	for i := range times {
+		f, err := measure()
+		if err != nil {
+			return f, err
+		}
+		if i == 0 || f.Pause < best.Pause {
+			best = f
+		}
+		if best.Pause < long {
+			break
+		}
+	}
+	return best, nil
+}
+
 // Control is what Beside returns for a while of ordinary Go code, which lets go whenever it is asked to. Pauses of
 // the size that it has are the machine's, and not a guest's.
 func Control() (Figures, error) {

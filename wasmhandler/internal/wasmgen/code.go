@@ -20,9 +20,11 @@ const (
 	Drop            byte = 0x1a
 	Equal           byte = 0x46 // i32.eq
 	GreaterUnsigned byte = 0x4b // i32.gt_u
-	And             byte = 0x71 // i32.and
 	Add             byte = 0x6a // i32.add
+	Sub             byte = 0x6b // i32.sub
 	Mul             byte = 0x6c // i32.mul
+	And             byte = 0x71 // i32.and
+	Xor             byte = 0x73 // i32.xor
 )
 
 const (
@@ -36,6 +38,7 @@ const (
 	opCall     = 0x10
 	opGet      = 0x20
 	opSet      = 0x21
+	opTee      = 0x22
 	opI32Load  = 0x28
 	opI32Load8 = 0x2d
 	opI32Store = 0x36
@@ -59,6 +62,9 @@ func (c Code) Get(local int) Code { return c.index(opGet, local) }
 
 // Set pops into a local variable.
 func (c Code) Set(local int) Code { return c.index(opSet, local) }
+
+// Tee copies into a local variable.
+func (c Code) Tee(local int) Code { return c.index(opTee, local) }
 
 // Call calls a function.
 func (c Code) Call(function int) Code { return c.index(opCall, function) }

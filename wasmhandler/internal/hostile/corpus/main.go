@@ -157,27 +157,9 @@ func measure(cases []hostile.Case, out io.Writer) (map[string]hostile.Cost, erro
 	return costs, nil
 }
 
-// inChild measures a case. A pause that a guest causes comes each time, and one that comes of what else the machine
-// does seldom comes again: after a long one the case is measured once more, a few times at most, and the shortest
-// counts.
-func inChild(name string) (best hostile.Figures, err error) {
-	const (
-		long  = 5 * time.Millisecond
-		times = 5
-	)
-	for i := range times {
-		f, err := once(name)
-		if err != nil {
-			return f, err
-		}
-		if i == 0 || f.Pause < best.Pause {
-			best = f
-		}
-		if best.Pause < long {
-			break
-		}
-	}
-	return best, nil
+// inChild measures a case in a process of its own.
+func inChild(name string) (hostile.Figures, error) {
+	return hostile.Calmest(func() (hostile.Figures, error) { return once(name) })
 }
 
 func once(name string) (hostile.Figures, error) {
