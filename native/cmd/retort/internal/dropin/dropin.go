@@ -237,6 +237,9 @@ func (d *Directory) present(ctx context.Context, name string, found stamps, pati
 		return settled
 	}
 	files, err := read(d.path, name, found)
+	if errors.Is(err, errChanging) && !patient {
+		files, err = d.readAgain(ctx, name)
+	}
 	if errors.Is(err, errChanging) {
 		if patient {
 			return now.Add(d.options.Settle)
@@ -312,6 +315,31 @@ func (d *Directory) reconsider() {
 			e.stamps, e.refusal = nil, ""
 		}
 	}
+}
+
+// readAgain reads files that were replaced after the directory was listed: whoever looks but once, such as a server
+// that starts, must not take a new version that has just come for one that is not fit.
+func (d *Directory) readAgain(ctx context.Context, name string) (files *Files, err error) {
+	const tries, pause = 20, 25 * time.Millisecond
+	err = errChanging
+	for range tries {
+		if !errors.Is(err, errChanging) {
+			break
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, errChanging
+		}
+		found, listed := list(d.path)
+		if listed != nil {
+			return nil, listed
+		}
+		if found[name].has(module) {
+			files, err = read(d.path, name, found[name])
+		}
+	}
+	return files, err
 }
 
 // absent looks at a NAME that has no NAME.wasm.

@@ -118,7 +118,7 @@ func sumOf(module []byte) string {
 func (c *churn) swapAll(ctx context.Context) {
 	for n := 1; ; n++ {
 		for name, versions := range c.versions {
-			err := c.server.calmly(func() error { return c.swap(ctx, name, versions[n%2]) })
+			err := c.swap(ctx, name, versions[n%2])
 			if ctx.Err() != nil {
 				return
 			}

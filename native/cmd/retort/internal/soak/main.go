@@ -28,7 +28,6 @@ type options struct {
 	report  string        // the file that the report is written to
 	program string        // the command; "": it is built
 	tree    string        // the directory of the source, which has the modules
-	calm    bool          // no handler is replaced while a successor starts
 }
 
 func main() {
@@ -98,7 +97,7 @@ func run(ctx context.Context, o options, dir string) (*result, error) {
 		return nil, err
 	}
 	defer s.kill()
-	churn.server, s.calm = s, o.calm
+	churn.server = s
 	clients, err := newClients(ctx, s)
 	if err != nil {
 		return nil, err

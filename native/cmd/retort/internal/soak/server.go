@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,8 +56,6 @@ type server struct {
 	handOvers    int
 	errors       []error // of hand-overs
 
-	calm    bool       // as in options
-	placing sync.Mutex // when it is calm, held while a handler is replaced and while a successor starts
 }
 
 // build makes the command of this tree.
@@ -194,21 +191,12 @@ func (s *server) handOverNowAndThen(ctx context.Context, all time.Duration) {
 		if !pause(ctx, time.Until(began.Add(time.Duration(at*float64(all))))) {
 			return
 		}
-		if err := s.calmly(s.handOver); err != nil {
+		if err := s.handOver(); err != nil {
 			s.errors = append(s.errors, err)
 			return
 		}
 		s.handOvers++
 	}
-}
-
-// calmly does what does not go together with other things that are done calmly, if that is wanted.
-func (s *server) calmly(do func() error) error {
-	if s.calm {
-		s.placing.Lock()
-		defer s.placing.Unlock()
-	}
-	return do()
 }
 
 // alive says whether the server answers.
