@@ -20,8 +20,9 @@ import (
 	"github.com/retort-udp/retort/core"
 )
 
-// batchSize is how many datagrams are received, and replies sent, with one system call. Throughput grows
-// up to about 16 of them and is flat from there; the rest is for bursts.
+// batchSize is how many datagrams are received, and replies sent, with one system call. With 1,024 requests
+// outstanding (32 bytes, Linux 6.18) a reply took 5.9 µs of the processor one by one, 4.9 with 4 at a time, and
+// between 4.6 and 4.8 with 16, 32, 64 and 128: the knee is at about 16, and the rest is for bursts.
 const batchSize = 64
 
 // batched is a core.Conn.

@@ -8,6 +8,9 @@ package native
 // outstanding, and a lone request is answered no later. So the socket is taken from the poller, and a worker
 // that finds nothing waits in ppoll(2), for the socket and for an eventfd(2) with which others end that. It
 // keeps a thread of the system, which a worker has anyway while it works.
+//
+// A thread that blocks in recvmmsg(2) itself is no faster (0.98 of that, as far as can be measured, and no sooner
+// with a lone request), and could only be roused through the socket, which a successor may share by then.
 
 import (
 	"errors"
