@@ -65,7 +65,7 @@ func (f *listenerFlags) add(flags *pflag.FlagSet) {
 	flags.TextVar(&f.impair, "impair", impair.Settings{},
 		"have datagrams go wrong on purpose: `FAULTS`: loss, duplicate, reorder, truncate, corrupt (10%, or in.loss=10%, out.loss=10%), delay=20ms±5ms, swap, wrong-port, seed=7")
 	flags.Var(&f.readBuffer, "read-buffer",
-		"what the kernel keeps of arriving datagrams for each socket; 0: its default")
+		"what the kernel keeps of arriving datagrams for each socket; 0: 4MiB, or what it grants of that")
 	flags.Var(&f.writeBuffer, "write-buffer",
 		"what the kernel keeps of leaving replies for each socket; 0: its default")
 	f.policyFlags.add(flags)
