@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 )
 
@@ -206,7 +207,7 @@ func TestCompileLimits(t *testing.T) {
 		{"clock", plenty, 100 * time.Millisecond, 1 << 30, compiler("stuck"), heavy(1), "compiling took more than 0.1 s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if raceEnabled && test.name == "memory" {
+			if race.Enabled && test.name == "memory" {
 				t.Skip("the race detector takes more")
 			}
 			if onWine() && test.name == "CPU" {
@@ -229,7 +230,7 @@ func TestCompileLimits(t *testing.T) {
 // decoder allocates 4 GiB.
 func TestCompilerDecodes(t *testing.T) {
 	skipWithoutProcesses(t)
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector's memory cannot be bounded")
 	}
 	m := new(wasmgen.Module)

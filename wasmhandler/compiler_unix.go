@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +24,7 @@ func limitProcess(cpu time.Duration, data int64) error {
 	if err := lower(unix.RLIMIT_CPU, uint64(cpu/time.Second), 1); err != nil {
 		return err
 	}
-	if raceDetector {
+	if race.Enabled {
 		return nil // the race detector's own memory is terabytes, of which it uses little
 	}
 	return lower(unix.RLIMIT_DATA, uint64(data), 0)

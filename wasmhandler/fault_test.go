@@ -12,6 +12,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 )
 
@@ -182,7 +183,7 @@ func TestBackoff(t *testing.T) {
 		if n := attempts(); n != attempt {
 			t.Fatalf("after %v there was another attempt", pause-1)
 		}
-		if !raceEnabled {
+		if !race.Enabled {
 			if n := testing.AllocsPerRun(100, func() { h.Reply(room(0), d) }); n != 0 {
 				t.Errorf("%v allocations for a datagram that nobody answers", n)
 			}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 )
 
 // cacheDir keeps the code of Go guests, which take seconds to compile, for the tests that follow.
@@ -177,6 +178,9 @@ func (l *logged) lines() []string {
 // goGuest builds a Go program below testdata as a guest, once for all tests that ask for it.
 func goGuest(t testing.TB, name string, flags ...string) []byte {
 	t.Helper()
+	if race.Enabled {
+		t.Skip("instrumented, the engine takes half a minute over a Go guest, and the guests in text do the same")
+	}
 	goTool, err := exec.LookPath("go")
 	if err != nil {
 		t.Skip("the go command is not on this machine's path")

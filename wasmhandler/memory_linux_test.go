@@ -11,12 +11,13 @@ import (
 	"testing"
 
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 )
 
 // TestNoAddresses takes the address space away in a process of its own: a worker that cannot be made is an error, one
 // that cannot be replaced is another, and both pass.
 func TestNoAddresses(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector needs the address space")
 	}
 	if strconv.IntSize == 32 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 	"github.com/retort-udp/retort/wasmhandler/internal/wasmgen"
 )
 
@@ -181,7 +182,7 @@ func TestPenaltyFlood(t *testing.T) {
 
 // TestPenaltyAllocates nothing, whether anybody is silenced or not.
 func TestPenaltyAllocations(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	h := forWorker(t, load(t, "fault", wasmhandler.Config{FaultAllowance: 1}))

@@ -15,6 +15,7 @@ import (
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
 	"github.com/retort-udp/retort/wasmhandler/abi"
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 )
 
 // TestLength holds the guest that answers with a length to its twin in Go.
@@ -368,7 +369,7 @@ func TestClassifierAndIdler(t *testing.T) {
 
 // TestNoAllocation is the rule of the reply path.
 func TestNoAllocation(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	if !compilerHere() {

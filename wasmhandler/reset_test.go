@@ -11,6 +11,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 )
 
 // inPlace tells whether this system can reset an instance in place.
@@ -62,20 +63,22 @@ func traces(memory []byte, globals []uint64) (found []string) {
 // TestCanary has one client send a mark that the guest keeps wherever it can, and looks for it in all that the guest
 // holds, and in what the next client gets.
 func TestCanary(t *testing.T) {
-	wat, gopher := sample(t, "keeper"), goGuest(t, "goguest", "-buildmode=c-shared")
+	wat := func(t *testing.T) []byte { return sample(t, "keeper") }
+	gopher := func(t *testing.T) []byte { return goGuest(t, "goguest", "-buildmode=c-shared") }
 	resets(t, func(t *testing.T, c wasmhandler.Config) {
 		c.CacheDir, c.FaultAllowance = cacheDir, -1
 		for _, guest := range []struct {
 			name             string
-			wasm             []byte
+			build            func(*testing.T) []byte
 			keep, show, trap string // requests; how to trap after keeping
 		}{
 			{"wat", wat, "k", "show", "K"},
 			{"go", gopher, "k", "v", "p"},
 		} {
 			t.Run(guest.name, func(t *testing.T) {
+				wasm := guest.build(t)
 				c.Isolate = wasmhandler.IsolateNone
-				h := forWorker(t, compile(t, guest.wasm, c))
+				h := forWorker(t, compile(t, wasm, c))
 				ask(t, h, datagram(guest.keep+canary))
 				if memory, globals := wasmhandler.State(h); len(traces(memory, globals)) == 0 {
 					t.Fatal("without isolation the guest keeps nothing: this test cannot fail")
@@ -87,7 +90,7 @@ func TestCanary(t *testing.T) {
 				checkPristine(t, h, guest.show)
 
 				c.Isolate = wasmhandler.IsolateDatagram
-				m := compile(t, guest.wasm, c)
+				m := compile(t, wasm, c)
 				h = forWorker(t, m)
 				before, globals := state(h)
 				first := ask(t, h, datagram(guest.show))
@@ -279,7 +282,7 @@ func TestConfiguredImage(t *testing.T) {
 
 // TestIsolatedNoAllocation is the rule of the reply path, with a reset on it.
 func TestIsolatedNoAllocation(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	if !inPlace || !compilerHere() {

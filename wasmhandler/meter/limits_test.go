@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 	"github.com/retort-udp/retort/wasmhandler/meter"
 )
 
@@ -188,6 +189,9 @@ func TestLimits(t *testing.T) {
 
 // A module may not become much larger than it was: 12 MB of empty loops would be 70.
 func TestMeteredBytes(t *testing.T) {
+	if race.Enabled {
+		t.Skip("instrumented, this takes minutes, and there is but one goroutine")
+	}
 	wasm := mod{fns: slices.Repeat([]fn{{code: rep(480, loop(void, nop))}}, 6_000)}.bytes()
 	_, _, err := meter.Rewrite(wasm, meter.Limits{})
 	var limit *meter.LimitError

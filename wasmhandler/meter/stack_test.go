@@ -7,6 +7,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 	"github.com/retort-udp/retort/wasmhandler/meter"
 )
 
@@ -186,6 +187,9 @@ func TestReset(t *testing.T) {
 // engine's stack doubles when it grows, and is copied: 1 MiB of estimated frames that are four times as large
 // in truth are 8 MiB of stack at most, beside as much that is garbage.
 func TestTrueStack(t *testing.T) {
+	if race.Enabled {
+		t.Skip("instrumented, this takes minutes, and there is but one goroutine")
+	}
 	config := compiler(t)
 	locals := func(n int, typ byte) vals { return vals(strings.Repeat(string([]byte{typ}), n)) }
 	all := func(n int) []byte { // every local, so that all are alive during the call

@@ -17,6 +17,7 @@ import (
 
 	"github.com/retort-udp/retort/wasmhandler"
 	"github.com/retort-udp/retort/wasmhandler/internal/hostile"
+	"github.com/retort-udp/retort/wasmhandler/internal/race"
 )
 
 var (
@@ -58,6 +59,9 @@ const mostMemory = 256 << 20
 // TestCorpus runs each case in a process of its own, and then all of them in this one.
 func TestCorpus(t *testing.T) {
 	alone := t.Run("alone", func(t *testing.T) {
+		if race.Enabled {
+			t.Skip("the race detector finds what there is to find when they run together, and takes minutes here")
+		}
 		var pause time.Duration
 		for _, c := range corpus(t) {
 			t.Run(c.Name, func(t *testing.T) { pause = max(pause, testAlone(t, c)) })
@@ -89,7 +93,7 @@ func testAlone(t *testing.T, c hostile.Case) time.Duration {
 	for _, promise := range f.Broken {
 		t.Error("a broken promise: ", promise)
 	}
-	if f.Peak > mostMemory && !raceEnabled {
+	if f.Peak > mostMemory && !race.Enabled {
 		t.Errorf("the process had %d MiB of memory", f.Peak>>20)
 	}
 	return f.Pause
@@ -172,7 +176,7 @@ var little = wasmhandler.Config{Fuel: 2_000_000, StartFuel: 2_000_000}
 // TestMutants loads and asks copies of a good module with a few bytes changed.
 func TestMutants(t *testing.T) {
 	n := 3000
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		n = 300
 	}
 	const seed = 20261122

@@ -1,5 +1,0 @@
-//go:build race
-
-package wasmhandler_test
-
-const raceEnabled = true
