@@ -41,7 +41,7 @@ func (m *message) resolve(n *name, exact bool, t rtype) bool {
 	var owner *name            // nil: the name in the question
 	var seen [maxAliases]*name // whose aliases have been followed; nil for a name that is not known
 	for hop := range maxAliases {
-		z := n.enclosing()
+		z := n.zoneFor(t, exact)
 		if z == nil {
 			return true // an alias for something that is not ours
 		}
@@ -81,6 +81,21 @@ func (m *message) resolve(n *name, exact bool, t rtype) bool {
 		}
 	}
 	return true
+}
+
+// zoneFor returns the zone that answers questions of type t for n: that which n is in, but for DS at the apex of a
+// zone whose parent is here, too. Those records are the parent's (RFC 4035, section 3.1.4.1).
+func (n *name) zoneFor(t rtype, exact bool) *zone {
+	z := n.enclosing()
+	if t != typeDS || !exact || z == nil || z.apex != n || n.parent == nil {
+		return z
+	}
+	if above := n.parent.enclosing(); above != nil {
+		if node := n.node(above); node != nil && node.cut != nil {
+			return above
+		}
+	}
+	return z
 }
 
 // cut returns where, at or above n, z delegates it: the name that is nearest to the apex, since what is delegated

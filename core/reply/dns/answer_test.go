@@ -247,6 +247,25 @@ func TestManyAliases(t *testing.T) {
 	}
 }
 
+// DS records are the parent's, also where both zones are here (RFC 4035, section 3.1.4.1).
+func TestDSAtTheApexOfAChild(t *testing.T) {
+	const parent = "$ORIGIN e.\n@ 9 SOA a b 1 2 3 4 5\n NS a\n"
+	const child = "$ORIGIN c.e.\n@ 8 SOA a b 2 2 3 4 6\n NS a\nx A 192.0.2.1\n"
+	const above, below = "NOERROR aa\nauthority e. 5 SOA a.e. b.e. 1 2 3 4 5", "NOERROR aa\nauthority c.e. 6 SOA a.c.e. b.c.e. 2 2 3 4 6"
+	for _, tt := range []struct{ zones, question, want string }{
+		{parent + "c NS a\n" + child, "c.e. DS", above},
+		{parent + "c NS a\n" + child, "x.c.e. DS", below},
+		{parent + "c NS a\n" + child, "c.e. TXT", below},
+		{parent + "c NS a\n" + child, "e. DS", above},
+		{parent + child, "c.e. DS", below}, // the parent knows nothing of it, and must not say that it is not there
+		{child, "c.e. DS", below},
+	} {
+		if got := textOf(t, newHandler(t, tt.zones), tt.question); got != tt.want {
+			t.Errorf("%s in\n%s\ngot  %s\nwant %s", tt.question, tt.zones, got, tt.want)
+		}
+	}
+}
+
 // The zero Handler has no zones, and so has nothing to say.
 func TestNotConfigured(t *testing.T) {
 	h := newHandler(t, "example. 1 SOA a. b. 1 2 3 4 5\nexample. NS a.\n")

@@ -115,13 +115,16 @@ func (q *query) parseRecord(at int, additional bool) (end int, ok bool) {
 		return 0, false
 	}
 	if rtype(word(fixed)) == typeOPT && additional {
-		if q.hasOPT || q.data[start] != 0 || !wellFormedOptions(data[:size]) {
+		if q.hasOPT || q.data[start] != 0 {
 			return 0, false // RFC 6891, section 6.1.1
 		}
-		q.hasOPT = true
+		q.hasOPT = true // also in the response that complains of its options (RFC 6891, section 7)
 		q.answers = min(max(int(word(fixed[2:])), minSize), maxSize)
 		q.version = fixed[5]
 		q.dnssecOK = fixed[6]&0x80 != 0
+		if q.version == 0 && !wellFormedOptions(data[:size]) { // other versions may have others
+			return 0, false
+		}
 	}
 	return at + 10 + size, true
 }

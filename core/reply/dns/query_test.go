@@ -84,7 +84,9 @@ func TestMessages(t *testing.T) {
 		{"FORMERR: an OPT record of a name", "abcd 0100 0001 0000 0000 0001" + question + "0161" + opt,
 			"abcd 8101 0001 0000 0000 0000" + question},
 		{"FORMERR: an option that ends early", "abcd 0100 0001 0000 0000 0001" + question + "00 0029 04d0 00 00 0000 0005 0003 0002 00",
-			"abcd 8101 0001 0000 0000 0000" + question},
+			"abcd 8101 0001 0000 0000 0001" + question + opt}, // RFC 6891, section 7: with an OPT record
+		{"BADVERS: options of a form that version 0 does not have", "abcd 0100 0001 0000 0000 0001" + question +
+			"00 0029 04d0 00 02 0000 0001 ff", "abcd 8100 0001 0000 0000 0001" + question + "00 0029 04d0 01 00 0000 0000"},
 
 		{"NOTIMP: a notification", "abcd 2400 0001 0000 0000 0001 0165 00 0006 0001" + opt,
 			"abcd a004 0001 0000 0000 0001 0165 00 0006 0001" + opt},
