@@ -147,12 +147,13 @@ func parseTime(text string) (seconds uint32, ok bool) {
 func (p *parser) data() (record, error) {
 	d := dataReader{parser: p, bytes: p.bytes[:0]}
 	defer func() { p.bytes = d.bytes }()
+	fields := p.form.fields
 	var err error
-	if p.form.fields == "" || len(p.tokens) > 0 && p.tokens[0].text == `\#` {
-		err = d.generic()
+	if fields == "" || len(p.tokens) > 0 && p.tokens[0].text == `\#` && !p.tokens[0].quoted {
+		fields, err = "", d.generic()
 	}
-	for i := 0; err == nil && i < len(p.form.fields); i++ {
-		err = d.field(p.form.fields[i])
+	for i := 0; err == nil && i < len(fields); i++ {
+		err = d.field(fields[i])
 	}
 	if err == nil {
 		err = p.end()
@@ -308,16 +309,23 @@ func (d *dataReader) tag() error {
 	if err != nil {
 		return err
 	}
-	for _, c := range []byte(t.text) {
-		if letter := c | 0x20; !isDigit(c) && (letter < 'a' || letter > 'z') {
-			return d.fail("the tag " + strconv.Quote(t.text) + " has other than ASCII letters and digits")
-		}
+	if !isTag([]byte(t.text)) {
+		return d.fail("the tag " + strconv.Quote(t.text) + " has other than ASCII letters and digits")
 	}
 	if t.text == "" || len(t.text) > 255 {
 		return d.fail("a tag has " + strconv.Itoa(len(t.text)) + " letters, and not 1 to 255")
 	}
 	d.bytes = append(append(d.bytes, byte(len(t.text))), t.text...)
 	return nil
+}
+
+func isTag(text []byte) bool {
+	for _, c := range text {
+		if letter := c | 0x20; !isDigit(c) && (letter < 'a' || letter > 'z') {
+			return false
+		}
+	}
+	return true
 }
 
 // hex reads bytes in hex, which may be cut into words.
@@ -344,32 +352,4 @@ func nibble(c byte) byte {
 		return c - '0'
 	}
 	return c | 0x20 - 'a' + 10
-}
-
-// generic reads data in the form that fits every type (RFC 3597, section 5).
-func (d *dataReader) generic() error {
-	if d.form.fields != "" {
-		return d.fail("the type " + d.form.name + " has a form of its own, and is not read in that of RFC 3597")
-	}
-	t, err := d.take(`\#`)
-	if err != nil {
-		return err
-	}
-	if t.text != `\#` || t.quoted {
-		return d.fail("the type " + d.form.name + ` has no form of its own: its data begin with \#, the length and hex`)
-	}
-	if err := d.number("a length", 2); err != nil {
-		return err
-	}
-	length := int(word(d.bytes))
-	d.bytes = d.bytes[:0]
-	if length > 0 {
-		if err := d.hex("the bytes in hex"); err != nil {
-			return err
-		}
-	}
-	if len(d.bytes) != length {
-		return d.fail("there are " + strconv.Itoa(len(d.bytes)) + " bytes, and the length says " + strconv.Itoa(length))
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package dns_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -57,6 +58,11 @@ func TestZoneFiles(t *testing.T) {
 		{"the SOA record at the end again", top + "x 7 A 192.0.2.1\n@ SOA a b 1 2 3 4 5", "x.e. A", "x.e. 7 A 192.0.2.1"},
 		{"RFC 3597", top + `x 7 TYPE65280 \# 4 c000 02 01`, "x.e. TYPE65280", "x.e. 7 TYPE65280 c0 00 02 01"},
 		{"RFC 3597, no bytes", top + `x 7 TYPE65280 \# 0`, "x.e. TYPE65280", "x.e. 7 TYPE65280 "},
+		{"RFC 3597, of a type that is known", top + `x 7 TYPE1 \# 4 C0000201`, "x.e. A", "x.e. 7 A 192.0.2.1"},
+		{"RFC 3597, by the name of the type", top + `x 7 A \# 4 C0 000201`, "x.e. A", "x.e. 7 A 192.0.2.1"},
+		{"RFC 3597, with a name", top + `x 7 TYPE15 \# 7 000a 0178 0165 00`, "x.e. MX", "x.e. 7 MX 10 x.e."},
+		{"RFC 3597, names and numbers", top + `@ 60 SOA \# 30 0161016500 0162016500 ` + // the same as above
+			`00000001 00000002 00000003 00000004 00000005`, "e. SOA", "e. 60 SOA a.e. b.e. 1 2 3 4 5"},
 		{"the longest label", top + strings.Repeat("a", 63) + " 7 A 192.0.2.1", strings.Repeat("a", 63) + ".e. A",
 			strings.Repeat("a", 63) + ".e. 7 A 192.0.2.1"},
 		{"the longest name", top + strings.Repeat("a.", 125) + "a 7 A 192.0.2.1", strings.Repeat("a.", 126) + "e. A",
@@ -74,7 +80,7 @@ func TestZoneFiles(t *testing.T) {
 
 // Every form, by the bytes that its RFC says. The records of the sample do the rest.
 func TestForms(t *testing.T) {
-	h := newHandler(t, top+`
+	written := newHandler(t, top+`
 x 7 RP   hostmaster people
 x 7 NAPTR 100 50 "s" "SIP+D2U" "" sip
 x 7 SSHFP 4 2 01020304 05
@@ -82,19 +88,28 @@ x 7 TLSA 3 1 1 ab CD
 x 7 SPF "v=spf1"
 x 7 CAA 128 issuewild ";"
 `)
-	for number, want := range map[uint16]string{
+	forms := map[uint16]string{
 		17:  "0a 68 6f 73 74 6d 61 73 74 65 72 01 65 00 06 70 65 6f 70 6c 65 01 65 00",
 		35:  "00 64 00 32 01 73 07 53 49 50 2b 44 32 55 00 03 73 69 70 01 65 00",
 		44:  "04 02 01 02 03 04 05",
 		52:  "03 01 01 ab cd",
 		99:  "06 76 3d 73 70 66 31",
 		257: "80 09 69 73 73 75 65 77 69 6c 64 3b",
-	} {
+	}
+	var zone strings.Builder
+	zone.WriteString(top)
+	for number, data := range forms {
+		fmt.Fprintf(&zone, "x 7 TYPE%d \\# %d %s\n", number, (len(data)+1)/3, data)
+	}
+	asBytes := newHandler(t, zone.String()) // as RFC 3597 has them
+	for number, want := range forms {
 		request := query(t, "x.e. A")
 		request[len(request)-4], request[len(request)-3] = byte(number>>8), byte(number)
-		m := ask(t, h, request, 512)
-		if len(m.Answers) != 1 || !strings.HasSuffix(recordText(m.Answers[0]), " "+want) {
-			t.Errorf("type %d: %s\nwant %s", number, text(m), want)
+		for _, h := range []*dns.Handler{written, asBytes} {
+			m := ask(t, h, request, 512)
+			if len(m.Answers) != 1 || !strings.HasSuffix(recordText(m.Answers[0]), " "+want) {
+				t.Errorf("type %d: %s\nwant %s", number, text(m), want)
+			}
 		}
 	}
 }
@@ -151,7 +166,19 @@ func TestErrors(t *testing.T) {
 		{top + `x TYPE65280 1 02`, 4, `its data begin with \#`},
 		{top + `x TYPE65280 \# 2 01`, 4, "there are 1 bytes, and the length says 2"},
 		{top + `x TYPE65280 \# 0 01`, 4, `"01" is too much`},
-		{top + `x A \# 4 c0000201`, 4, "the type A has a form of its own"},
+		{top + `x A \# 3 c00002`, 4, "these bytes are no data of the type A"},
+		{top + `x A \# 5 c000020101`, 4, "these bytes are no data of the type A"},
+		{top + `x MX \# 4 000a c00c`, 4, "these bytes are no data of the type MX"},
+		{top + `x MX \# 4 000a 0178`, 4, "these bytes are no data of the type MX"},
+		{top + `x MX \# 2 000a`, 4, "these bytes are no data of the type MX"},
+		{top + "x NS \\# 256 " + strings.Repeat("0161", 127) + "0100", 4, "these bytes are no data of the type NS"},
+		{top + `x TXT \# 0`, 4, "these bytes are no data of the type TXT"},
+		{top + `x TXT \# 3 0161 01`, 4, "these bytes are no data of the type TXT"},
+		{top + `x CAA \# 3 00 00 61`, 4, "these bytes are no data of the type CAA"},
+		{top + `x CAA \# 3 00 01 2d`, 4, "these bytes are no data of the type CAA"},
+		{top + `x CAA \# 3 00 02 61`, 4, "these bytes are no data of the type CAA"},
+		{top + `x TLSA \# 3 01 02 03`, 4, "these bytes are no data of the type TLSA"},
+		{top + `x HINFO \# 0`, 4, "these bytes are no data of the type HINFO"},
 		{top + `x TYPE65536 \# 0`, 4, "has no number up to 65535"},
 		{top + `x TYPE \# 0`, 4, "has no number up to 65535"},
 		{top + `x TYPE0 \# 0`, 4, "there are no records of the type"},
