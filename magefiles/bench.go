@@ -27,6 +27,19 @@ func (Bench) Compare(servers, workloads *string, rounds *int, duration *time.Dur
 	return sh.RunV("go", args...)
 }
 
+// Operations measures what it costs to operate a server: its metrics scraped each second and its directory of handlers
+// watched, and its datagrams captured; in four minutes. Settings: as in -rounds=21 -duration=2s -by=cpu.
+func (Bench) Operations(rounds *int, duration *time.Duration, by *string) error {
+	args := []string{"run", compare, "-set=operations", "-workloads=^256 outstanding$"}
+	if duration == nil { // a scrape in each measurement, and more
+		args = append(args, "-duration=2s", "-warmup=200ms")
+	}
+	args = appendFlag(args, "rounds", rounds)
+	args = appendFlag(args, "duration", duration)
+	args = appendFlag(args, "by", by)
+	return sh.RunV("go", args...)
+}
+
 // Instructions counts the instructions that each server executes outside the kernel for a reply; that needs
 // valgrind. Settings: as in -servers='^Retort'.
 func (Bench) Instructions(servers *string) error {

@@ -31,6 +31,7 @@ var goals = []goal{
 	{"256 peers", "Retort", "Go, net", 1.25},
 	{"256 outstanding", "Retort", "Python", 1.9},
 	{"1024 outstanding", "Retort", "Python", 1.9},
+	{"256 outstanding", "Retort, watched", "Retort, alone", 0.98},
 	{"one outstanding", "Retort", "Go, net", 1},
 	{"one outstanding", "Retort, spinning", "C, recvfrom, spinning", 1 / 1.15},
 }

@@ -22,10 +22,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -51,6 +54,7 @@ type options struct {
 	warmup    time.Duration
 	seed      uint64
 	by        string
+	set       string
 	servers   regexpFlag
 	workloads regexpFlag
 	other     string
@@ -80,6 +84,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.DurationVar(&o.warmup, "warmup", 50*time.Millisecond, "how long to load a server before that")
 	flags.Uint64Var(&o.seed, "seed", 1, "what the order of servers follows from")
 	flags.StringVar(&o.by, "by", bySpeed, "compare by `speed`, or by the cpu time (Linux) or the instructions of a reply")
+	flags.StringVar(&o.set, "set", "servers", "compare Retort with other `servers`, or with itself under the operations of operators")
 	flags.Var(&o.servers, "servers", "compare only servers whose names match this `regexp`")
 	flags.Var(&o.workloads, "workloads", "use only workloads whose names match this `regexp`")
 	flags.StringVar(&o.other, "other", "", "measure another build of the retort command, this `file`, too")
@@ -92,6 +97,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		err = fmt.Errorf("there is nothing to do with %q", flags.Args())
 	case o.by != bySpeed && o.by != byCPU && o.by != byInstructions:
 		err = fmt.Errorf("nothing is compared by %q: there are %s, %s and %s", o.by, bySpeed, byCPU, byInstructions)
+	case sets[o.set] == nil:
+		err = fmt.Errorf("no set of servers is called %q: there are %s", o.set, strings.Join(slices.Sorted(maps.Keys(sets)), " and "))
 	case o.by == byCPU && runtime.GOOS != "linux":
 		err = errors.New("only Linux tells the processor time of a server")
 	case o.rounds < 1 || o.duration <= 0 || o.warmup < 0:
@@ -115,7 +122,7 @@ func compare(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	b.other = o.other
-	servers, err := b.build(ctx, o.servers)
+	servers, err := b.build(ctx, o.set, o.servers)
 	if err != nil {
 		return err
 	}

@@ -54,9 +54,13 @@ func testBench(t *testing.T) *bench {
 func TestServers(t *testing.T) {
 	needGo(t)
 	b := testBench(t)
-	all, err := recipes(b)
-	if err != nil {
-		t.Fatal(err)
+	var all []recipe
+	for _, list := range sets {
+		more, err := list(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, more...)
 	}
 	roles := make(map[role]int)
 	for _, r := range all {
@@ -93,7 +97,7 @@ func TestServers(t *testing.T) {
 			}
 		})
 	}
-	for _, is := range []role{batches, again, plain, scripting} {
+	for _, is := range []role{batches, plain, scripting, alone, watched} {
 		if roles[is] != 1 {
 			t.Errorf("%d servers have role %d", roles[is], is)
 		}
@@ -155,6 +159,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-servers", "("}, 2, "-servers"},
 		{[]string{"more"}, 2, "nothing to do"},
 		{[]string{"-by", "luck"}, 2, `by "luck"`},
+		{[]string{"-set", "nobody's"}, 2, `"nobody's": there are operations and servers`},
 		{[]string{"-nonsense"}, 2, "-nonsense"},
 	} {
 		var stdout, stderr strings.Builder

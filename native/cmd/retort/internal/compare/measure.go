@@ -103,7 +103,8 @@ func measureOnce(ctx context.Context, b *bench, o options, w workload, s server)
 		}
 	}
 	l.Duration = o.duration
-	return p.load(ctx, l)
+	m, err := p.load(ctx, l)
+	return m, errors.Join(err, p.scraper.end())
 }
 
 // load loads the process.

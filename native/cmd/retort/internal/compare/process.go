@@ -19,9 +19,10 @@ import (
 
 // process is a server that runs.
 type process struct {
-	addr   netip.AddrPort
-	cmd    *exec.Cmd
-	stderr bytes.Buffer // complete when it has been stopped
+	addr    netip.AddrPort
+	cmd     *exec.Cmd
+	stderr  log
+	scraper *scraper // nil: nobody asks for its metrics
 }
 
 // startTime bounds how long a server takes to say where it listens; compiling a guest may take a while.
@@ -55,11 +56,15 @@ func (b *bench) start(ctx context.Context, s server) (*process, error) {
 		p.stop()
 		return nil, fmt.Errorf("%s does not start: %w\n%s", s.name, errors.Join(err, ctx.Err()), &p.stderr)
 	}
+	if s.is == watched {
+		p.scraper = scrape(ctx, p.stderr.String)
+	}
 	return p, nil
 }
 
 // stop ends the process and waits for that.
 func (p *process) stop() {
+	_ = p.scraper.end()      // measureOnce has asked, where it matters
 	_ = p.cmd.Process.Kill() // it may have ended by itself
 	_ = p.cmd.Wait()         // that it was killed is known
 }

@@ -31,6 +31,8 @@ const (
 	again          // the same program once more
 	plain          // Go as one writes it
 	scripting      // Python as one writes it
+	alone          // Retort as nobody looks at it
+	watched        // Retort, whose metrics somebody asks for while it serves
 )
 
 // missing says what a server needs that is not here.
@@ -81,9 +83,9 @@ func recipes(b *bench) ([]recipe, error) {
 	), nil
 }
 
-// build makes every server whose name matches, and says which cannot be had here.
-func (b *bench) build(ctx context.Context, only regexpFlag) (servers []server, err error) {
-	all, err := recipes(b)
+// build makes every server of a set whose name matches, and says which cannot be had here.
+func (b *bench) build(ctx context.Context, set string, only regexpFlag) (servers []server, err error) {
+	all, err := sets[set](b)
 	if err != nil {
 		return nil, err
 	}

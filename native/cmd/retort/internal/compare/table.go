@@ -21,6 +21,7 @@ var references = []reference{
 	{batches, "× C recvmmsg"},
 	{plain, "× plain Go"},
 	{scripting, "× Python"},
+	{alone, "× alone"},
 }
 
 // writeTable prints the results as one table in Markdown, with a part for each workload. Machine says what
