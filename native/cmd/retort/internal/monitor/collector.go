@@ -28,6 +28,7 @@ type collector struct {
 	engine   *engine.Engine
 	verdicts func() []Verdict
 	capture  func() (written, missed uint64, ok bool)
+	logLost  func() uint64
 }
 
 // desc describes a metric.
@@ -66,6 +67,7 @@ var (
 
 	descVerdict = desc("dropin_accepted", "Whether the file of a handler in the directory is fit to serve: 1 or 0.", "handler")
 	descCapture = desc("capture_requests_total", "Requests for the capture: written, or missed.", "fate")
+	descLogLost = desc("log_lost_lines_total", "Lines of this server's log that were lost, because standard error took too long.")
 )
 
 // Describe implements prometheus.Collector. What there is depends on the listeners, so it is left open.
@@ -93,6 +95,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 			count(to, descCapture, written, "written")
 			count(to, descCapture, missed, "missed")
 		}
+	}
+	if c.logLost != nil {
+		count(to, descLogLost, c.logLost())
 	}
 }
 

@@ -34,6 +34,9 @@ type Monitor struct {
 	// Capture, when it is not nil, returns how many requests a capture has, and how many it missed.
 	Capture func() (written, missed uint64, ok bool)
 
+	// LogLost, when it is not nil, returns how many lines of the log were lost because nobody read them in time.
+	LogLost func() uint64
+
 	// Log hears of what goes wrong.
 	Log *slog.Logger
 
@@ -73,7 +76,7 @@ func (m *Monitor) Handler() http.Handler {
 		ConstLabels: prometheus.Labels{"version": m.Build.Version, "commit": m.Build.Commit, "go": m.Build.Go, "wazero": m.Build.Wazero},
 	})
 	build.Set(1)
-	registry.MustRegister(build, &collector{m.Engine, m.Verdicts, m.Capture},
+	registry.MustRegister(build, &collector{m.Engine, m.Verdicts, m.Capture, m.LogLost},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	mux := http.NewServeMux()

@@ -62,6 +62,7 @@ func running(t *testing.T) (*monitor.Monitor, []*engine.Listener) {
 			return []monitor.Verdict{{Handler: "good"}, {Handler: "bad", Refused: "it is no good"}}
 		},
 		Capture: func() (uint64, uint64, bool) { return 7, 2, true },
+		LogLost: func() uint64 { return 3 },
 	}
 	m.Ready(true)
 	return m, listeners
@@ -113,6 +114,7 @@ func TestMetrics(t *testing.T) {
 		`retort_dropin_accepted{handler="good"} 1`,
 		`retort_dropin_accepted{handler="bad"} 0`,
 		`retort_capture_requests_total{fate="missed"} 2`,
+		`retort_log_lost_lines_total 3`,
 		`retort_build_info{commit="abc",go="go1",version="v1.2.3",wazero="v1"} 1`,
 	}
 	// A batch is counted when it has been answered, so the counts may come a moment later than the replies.
@@ -240,7 +242,7 @@ func TestStatus(t *testing.T) {
 	if err := s.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, says := range []string{"retort v1.2.3, process", "guests", "wasm", "abababababab ", "bad.wasm", "refused: it is no good"} {
+	for _, says := range []string{"retort v1.2.3, process", "guests", "wasm", "abababababab ", "bad.wasm", "refused: it is no good", "log lines lost: 3"} {
 		if !strings.Contains(text.String(), says) {
 			t.Errorf("the status does not say %q:\n%s", says, text.String())
 		}

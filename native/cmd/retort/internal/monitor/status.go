@@ -27,6 +27,7 @@ type Status struct {
 	Listeners []ListenerStatus `json:"listeners"`
 	Handlers  []HandlerStatus  `json:"handlers"`
 	Files     []Verdict        `json:"files,omitempty"`
+	LogLost   uint64           `json:"log_lost"` // lines
 }
 
 // ListenerStatus is the status of one listener.
@@ -64,6 +65,9 @@ func (m *Monitor) Status() Status {
 	}
 	if m.Verdicts != nil {
 		s.Files = m.Verdicts()
+	}
+	if m.LogLost != nil {
+		s.LogLost = m.LogLost()
 	}
 	return s
 }
@@ -160,7 +164,11 @@ func (s *Status) WriteText(out io.Writer) error {
 			fmt.Fprintf(table, "%s.wasm\t%s\n", f.Handler, verdict)
 		}
 	}
-	return table.Flush() // an error stays with the table's writer
+	if err := table.Flush(); err != nil || s.LogLost == 0 { // an error stays with the table's writer
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\nlog lines lost: %d\n", s.LogLost)
+	return err
 }
 
 // counts shows counts by name.
