@@ -100,6 +100,30 @@ func (d *dropins) open(ctx context.Context) (opened []*engine.Listener, err erro
 	return opened, ctx.Err()
 }
 
+// serves returns the names of handlers whose files serve.
+func (d *dropins) serves() (names []string) {
+	if d == nil {
+		return nil
+	}
+	for _, v := range d.dir.Verdicts() {
+		if v.Serving != "" {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
+// keeps returns an error when a handler is refused that a predecessor serves: it serves on then. A file that is gone is
+// no reason.
+func (d *dropins) keeps(before []string) error {
+	for _, v := range d.dir.Verdicts() {
+		if v.Err != nil && slices.Contains(before, v.Name) {
+			return fmt.Errorf("the handler %s, which the predecessor serves, is refused: %w", v.Name, v.Err)
+		}
+	}
+	return nil
+}
+
 // watch keeps up with the directory until ctx ends.
 func (d *dropins) watch(ctx context.Context) {
 	again, stop := hangups()

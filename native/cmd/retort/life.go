@@ -45,6 +45,9 @@ func newLife(log *slog.Logger, patience time.Duration) (_ *life, err error) {
 	if l.program, err = handover.Program(); err != nil {
 		l.onlyOnce = fmt.Sprintf("its program cannot be found: %v", err)
 	}
+	if os.Getpid() == 1 {
+		l.onlyOnce = "this is process 1: what it has started would end with it"
+	}
 	if l.before, err = handover.From(os.LookupEnv); err != nil {
 		return nil, err
 	}

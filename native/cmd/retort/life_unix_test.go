@@ -404,3 +404,75 @@ func TestHandOverCapture(t *testing.T) {
 		}
 	}
 }
+
+// TestHandOverCaptureFails: a successor that fails has not touched the capture, which goes on where it is.
+func TestHandOverCaptureFails(t *testing.T) {
+	dir := t.TempDir()
+	file, config := filepath.Join(dir, "c.pcapng"), filepath.Join(dir, "retort.toml")
+	const good = "[[listener]]\nport = 0\nhandler = 'echo'\n"
+	if err := os.WriteFile(config, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := liveProcess(t, exec.Command("retort", "server", "--quiet", "--config", config, "--capture", file))
+	flood(t, p.addr, 3)
+	taken := bind(t).LocalAddr().(*net.UDPAddr).Port
+	bad := fmt.Sprintf("%s[[listener]]\nport = %d\n", good, taken)
+	if err := os.WriteFile(config, []byte(bad), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	p.logged("the successor has failed; this server goes on", 1)
+	flood(t, p.addr, 4)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	out, err := exec.Command("retort", "replay", file, "--handler", "echo").CombinedOutput()
+	if err != nil || !bytes.HasPrefix(out, []byte("7 requests")) {
+		t.Errorf("%v, %s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "c.older.pcapng")); err == nil {
+		t.Error("there is an older file")
+	}
+}
+
+// TestHandOverKeepsHandlers: no successor takes over that would not serve what is served: a new version of a file that
+// is refused does no harm, with or without a hand-over. A file that is gone is none that is missed.
+func TestHandOverKeepsHandlers(t *testing.T) {
+	dir := t.TempDir()
+	wasm, err := os.ReadFile(filepath.Join(samples, "length-c", "length.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name+".new"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, name+".new"), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("kept.wasm", string(wasm))
+	put("kept.toml", "port = 0\n")
+	put("gone.wasm", string(wasm))
+	p := liveProcess(t, exec.Command("retort", "server", "--quiet", "--handlers", dir, "--no-cache"))
+	put("kept.wasm", "nonsense")
+	p.logged("handler refused; the one that serves goes on", 1)
+	if err := p.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	p.logged("the successor has failed; this server goes on.*exit code 78", 1)
+	p.logged("retort server: the handler kept, which the predecessor serves, is refused: ", 1)
+	flood(t, p.addr, 20)
+
+	put("kept.wasm", string(wasm))
+	if err := os.Remove(filepath.Join(dir, "gone.wasm")); err != nil {
+		t.Fatal(err)
+	}
+	p.succeed(1)
+	<-p.ended
+	flood(t, p.addr, 20)
+}

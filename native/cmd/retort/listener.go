@@ -194,3 +194,23 @@ func (f *listenerFlags) decorate(h core.Handler, s *service) core.Handler {
 
 // asInt returns s as an int, or the largest that every system has.
 func asInt(s flagtype.Size) int { return int(min(s, math.MaxInt32)) }
+
+// tellListening logs where a listener listens, and how many bytes the kernel keeps for each of its sockets: that may
+// be less than was asked for.
+func (s *service) tellListening(l *engine.Listener) {
+	var about []slog.Attr
+	if l.Name() != "" {
+		about = append(about, slog.String("name", l.Name()))
+	}
+	conns := l.Conns()
+	about = append(about, slog.Any("addresses", l.Addresses()), slog.Int("workers", len(conns)))
+	least := native.Buffers{Read: math.MaxInt, Write: math.MaxInt}
+	for _, c := range conns {
+		info, _ := native.Inspect(c)
+		least.Read, least.Write = min(least.Read, info.Buffers.Read), min(least.Write, info.Buffers.Write)
+	}
+	if least != (native.Buffers{}) { // or the system does not tell
+		about = append(about, slog.Int("read_buffer", least.Read), slog.Int("write_buffer", least.Write))
+	}
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, "listening", about...)
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 
@@ -77,7 +76,7 @@ func (c *change) do() {
 	for _, h := range c.opened {
 		if c.dropins.serving {
 			s.engine.Start(h.Listener)
-			s.log.Info("listening", "name", h.Name(), slog.Any("addresses", h.Addresses()))
+			s.tellListening(h.Listener)
 		}
 	}
 	if c.stopped {

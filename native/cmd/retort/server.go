@@ -130,7 +130,7 @@ cannot listen where it wants, is left out, and the rest serves. A socket that fa
 
 SIGINT and SIGTERM let the server answer what has arrived, and end it; a second one ends it at once. SIGUSR2 has it
 start the program that is installed now with the same arguments, which takes over its sockets: no datagram is lost.
-When that fails the server goes on. Sockets that a service manager passes (LISTEN_FDS) go to the listeners that have
+When that fails, or a handler of the directory that serves would be refused, the server goes on. Sockets that a service manager passes (LISTEN_FDS) go to the listeners that have
 their addresses, and the manager is told what the server does (NOTIFY_SOCKET, WATCHDOG_USEC).`,
 		Example: `  retort server
   retort server 0.0.0.0 -p 5000 --handler echo
@@ -184,13 +184,8 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 	if v, ok := wanted.flags["handler-config"]; ok && v.Texts[0] == "@-" {
 		s.life.onlyOnce = "the handler's configuration was read from standard input, and is not there any more"
 	}
-	if wanted.capture != "" && !f.explain {
-		if s.life.before != nil { // which writes there until it ends
-			if err = capture.SetAside(wanted.capture); err != nil {
-				return err
-			}
-		}
-		if s.capture, err = capture.Open(wanted.capture, int64(wanted.captureSize), log); err != nil {
+	if wanted.capture != "" {
+		if s.capture, err = capture.New(wanted.capture, int64(wanted.captureSize), log); err != nil {
 			return err
 		}
 		defer closeWithin(lastWords, s.endCapture)
@@ -208,13 +203,19 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 	if f.explain {
 		return explain(cmd.OutOrStdout(), opened)
 	}
-	stderr.Start()
 	watched, err := wanted.watch(s)
 	if err != nil {
 		return err
 	}
-	watched.Ready(true)
+	watched.LogLost = stderr.Lost
 	defer watched.run()()
+	if s.capture != nil { // as the last thing that can fail: a predecessor writes there until it ends
+		if err := s.capture.Begin(s.life.before != nil); err != nil {
+			return err
+		}
+	}
+	stderr.Start()
+	watched.Ready(true)
 	context.AfterFunc(ctx, func() { watched.Ready(false) })
 	s.buffer = int(wanted.printBuffer) / max(workers(opened), 1)
 	return s.serve(ctx, opened, cmd.OutOrStdout())
@@ -246,6 +247,9 @@ func (s *service) open(ctx context.Context, wanted *settings, stdin io.Reader) (
 		return opened, err
 	}
 	more, err := s.dropins.open(ctx)
+	if err == nil {
+		err = configError(s.dropins.keeps(s.life.before.Handlers()))
+	}
 	return append(opened, more...), err
 }
 
@@ -311,6 +315,9 @@ func (s *service) serve(ctx context.Context, listeners []*engine.Listener, stdou
 	defer stopReports()
 	go s.printer.Report(reports, s.log, reportEvery)
 
+	for _, l := range listeners {
+		s.tellListening(l)
+	}
 	s.engine.Start(listeners...)
 	stopWatching := s.watch(ctx)
 	ctx, stopLiving := s.live(ctx)

@@ -27,7 +27,7 @@ func successions() (again <-chan os.Signal, stop func()) {
 func (s *service) handOver(ctx context.Context) bool {
 	l := s.life
 	if l.onlyOnce != "" {
-		l.log.Error("no successor was started", "reason", l.onlyOnce)
+		l.log.Error("no successor was started; this server goes on", "reason", l.onlyOnce)
 		return false
 	}
 	sockets, err := s.heritage()
@@ -38,7 +38,9 @@ func (s *service) handOver(ctx context.Context) bool {
 	}()
 	var next *handover.Successor
 	if err == nil {
-		next, err = handover.Start(handover.Plan{Program: l.program, Args: os.Args, Env: os.Environ(), Sockets: sockets})
+		next, err = handover.Start(handover.Plan{
+			Program: l.program, Args: os.Args, Env: os.Environ(), Sockets: sockets, Handlers: s.dropins.serves(),
+		})
 	}
 	if err != nil {
 		l.log.Error("no successor was started; this server goes on", "program", l.program, "error", err)
@@ -48,6 +50,9 @@ func (s *service) handOver(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, l.patience)
 	defer cancel()
 	if err := next.Await(ctx); err != nil {
+		if s.capture != nil {
+			s.capture.Reclaim()
+		}
 		l.log.Error("the successor has failed; this server goes on", "program", l.program, "pid", next.PID(), "error", err)
 		return false
 	}

@@ -40,6 +40,8 @@ type Capture struct {
 	missed  atomic.Uint64
 	written atomic.Uint64
 	stopped atomic.Bool // writing has failed, or the capture is closed: nothing more is taken
+	reclaim atomic.Bool // the file was set aside for nothing
+	begun   bool
 	done    chan struct{}
 	number  uint64 // of requests, by the writer
 	err     error  // of the writer, once done
@@ -56,16 +58,36 @@ type entry struct {
 	replied  bool
 }
 
-// Open begins a capture in the file at path, which takes up at most size bytes together with one that has the older
-// half. What befalls the capture goes to log.
-func Open(path string, size int64, log *slog.Logger) (*Capture, error) {
-	f, err := create(path, size)
-	if err != nil {
-		return nil, fmt.Errorf("capture: %w", err)
+// New returns a capture for the file at path, which takes up at most size bytes together with one that has the older
+// half. What befalls the capture goes to log. Nothing is written before Begin.
+func New(path string, size int64, log *slog.Logger) (*Capture, error) {
+	if size < minSize {
+		return nil, fmt.Errorf("capture: %d bytes are too few: the least is %d", size, minSize)
 	}
-	c := &Capture{log: log, file: f, news: make(chan struct{}, 1), done: make(chan struct{})}
+	f := &file{path: path, older: olderOf(path), half: size / 2}
+	return &Capture{log: log, file: f, news: make(chan struct{}, 1), done: make(chan struct{})}, nil
+}
+
+// Begin makes the file, in the place of what was there. With aside that becomes the older one first: another process
+// still writes it.
+func (c *Capture) Begin(aside bool) error {
+	if aside {
+		if err := c.file.setAside(); err != nil {
+			return fmt.Errorf("capture: %w", err)
+		}
+	}
+	if err := c.file.begin(); err != nil {
+		return fmt.Errorf("capture: %w", err)
+	}
+	c.begun = true
 	go c.write()
-	return c, nil
+	return nil
+}
+
+// Reclaim has the file at its path again, if another process has set it aside, and has failed then.
+func (c *Capture) Reclaim() {
+	c.reclaim.Store(true)
+	c.rouse()
 }
 
 // Observer returns what a server's Observe takes. Handler returns the name of the handler that answers.
@@ -129,6 +151,11 @@ func (c *Capture) write() {
 		c.bytes = 0
 		closed := c.closed
 		c.mu.Unlock()
+		if c.reclaim.Swap(false) {
+			if err := c.file.reclaim(); err != nil {
+				c.log.Warn("the capture stays aside, where a successor that has failed has put it", "file", c.file.older, "error", err)
+			}
+		}
 		for _, e := range batch {
 			if c.err == nil {
 				c.number++
@@ -161,7 +188,7 @@ func (c *Capture) Close(ctx context.Context) error {
 	again := c.closed
 	c.closed = true
 	c.mu.Unlock()
-	if again {
+	if again || !c.begun {
 		return nil
 	}
 	c.stopped.Store(true)

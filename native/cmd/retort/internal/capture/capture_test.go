@@ -33,10 +33,19 @@ var (
 	noon    = time.Date(2026, 11, 22, 12, 0, 0, 123456789, time.UTC)
 )
 
+// open begins a capture.
+func open(path string, size int64, log *slog.Logger) (*capture.Capture, error) {
+	c, err := capture.New(path, size, log)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Begin(false)
+}
+
 // begin begins a capture, and returns what observes for it and what ends it.
 func begin(t *testing.T, path string, size int64) (observe func(*server.Observation), end func()) {
 	t.Helper()
-	c, err := capture.Open(path, size, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	c, err := open(path, size, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +154,7 @@ func TestRing(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ring.pcapng")
 	const size = 1 << 20
-	c, err := capture.Open(path, size, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	c, err := open(path, size, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +164,7 @@ func TestRing(t *testing.T) {
 		o := &server.Observation{Datagram: &core.Datagram{From: client4, To: server4, Time: noon,
 			Data: fmt.Appendf(nil, "%4d%s", i, strings.Repeat("x", 1000))}, Outcome: server.Silent}
 		observe(o)
-		for written, missed := c.Counts(); written+missed < uint64(i); written, missed = c.Counts() {
+		for written, missed := c.Counts(); i%100 == 0 && written+missed < uint64(i); written, missed = c.Counts() {
 			time.Sleep(time.Millisecond) // until the writer has caught up
 		}
 	}
@@ -196,12 +205,117 @@ func TestRing(t *testing.T) {
 	}
 }
 
+// A successor sets the file aside and makes its own. When it fails, the file of the process that goes on is in its place
+// again, and what it writes after that, too.
+func TestReclaim(t *testing.T) {
+	dir := t.TempDir()
+	path, older := filepath.Join(dir, "c.pcapng"), filepath.Join(dir, "c.older.pcapng")
+	c, err := open(path, capture.DefaultSize, slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	observe := c.Observer(func() string { return "x" })
+	next := func(n uint64) {
+		t.Helper()
+		observe(&server.Observation{Datagram: &core.Datagram{From: client4, To: server4, Time: noon}, Outcome: server.Silent})
+		for written, missed := c.Counts(); written < n; written, missed = c.Counts() {
+			if missed > 0 {
+				t.Fatalf("%d are written, and %d missed", written, missed)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	next(1)
+	successor, err := capture.New(path, capture.DefaultSize, slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err := capture.Read(path); err != nil || len(f.Packets) != 1 {
+		t.Errorf("a successor that has not begun has touched the file: %v, %v", f, err)
+	}
+	if err := errors.Join(successor.Begin(true), successor.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := capture.Read(older); err != nil || len(f.Packets) != 1 {
+		t.Errorf("set aside are %v, %v", f, err)
+	}
+	next(2)
+	c.Reclaim()
+	next(3)
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := capture.Read(path); err != nil || len(f.Packets) != 3 {
+		t.Errorf("reclaimed are %v, %v", f, err)
+	}
+	if _, err := os.Stat(older); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the older file is still there: %v", err)
+	}
+}
+
+// A ring that turns leaves alone what another process has put in its place, and what it was moved to.
+func TestRingElsewhere(t *testing.T) {
+	const size = 1 << 20
+	for name, tt := range map[string]struct {
+		before func(path string) error
+		theirs string // holds this in the end, beside the ring
+		text   string
+	}{
+		"a successor's file": {func(path string) error {
+			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, []byte("theirs"), 0o600))
+		}, "c.pcapng", "theirs"},
+		"taken away": {func(path string) error { return os.Rename(path, path+".old") }, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "c.pcapng")
+			c, err := open(path, size, slog.Default())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.before(path); err != nil {
+				t.Skip("an open file cannot be moved here: ", err)
+			}
+			observe := c.Observer(func() string { return "x" })
+			const n = 1500
+			for i := range n {
+				observe(&server.Observation{Datagram: &core.Datagram{From: client4, To: server4, Time: noon, Data: make([]byte, 1000)}})
+				for written, missed := c.Counts(); i%100 == 0 && written+missed < uint64(i); written, missed = c.Counts() {
+					time.Sleep(time.Millisecond) // until the writer has caught up
+				}
+			}
+			if err := c.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if written, missed := c.Counts(); written != n || missed != 0 {
+				t.Errorf("%d were written and %d missed", written, missed)
+			}
+			if text, err := os.ReadFile(filepath.Join(dir, tt.theirs)); tt.theirs != "" && (err != nil || string(text) != tt.text) {
+				t.Errorf("%s holds %.20q, %v", tt.theirs, text, err)
+			}
+			var total int64
+			files, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range files {
+				if info, err := f.Info(); err == nil {
+					total += info.Size()
+				}
+			}
+			if total > 3*size/2 {
+				t.Errorf("%v take %d bytes", files, total)
+			}
+		})
+	}
+}
+
 // A full disk ends the capture with a line, and nothing else.
 func TestFullDisk(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("this system has no /dev/full")
 	}
-	if _, err := capture.Open("/dev/full", capture.DefaultSize, slog.Default()); err == nil ||
+	if _, err := open("/dev/full", capture.DefaultSize, slog.Default()); err == nil ||
 		!strings.Contains(err.Error(), "no space left") {
 		t.Errorf("a disk that is full from the beginning: %v", err)
 	}
@@ -209,10 +323,10 @@ func TestFullDisk(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := capture.Open(filepath.Join(dir, "x", "y.pcapng"), capture.DefaultSize, slog.Default()); err == nil {
+	if _, err := open(filepath.Join(dir, "x", "y.pcapng"), capture.DefaultSize, slog.Default()); err == nil {
 		t.Error("there is a file in a directory that does not exist")
 	}
-	if _, err := capture.Open(filepath.Join(dir, "y.pcapng"), 1000, slog.Default()); err == nil ||
+	if _, err := open(filepath.Join(dir, "y.pcapng"), 1000, slog.Default()); err == nil ||
 		!strings.Contains(err.Error(), "1000 bytes are too few") {
 		t.Errorf("a capture of 1000 bytes: %v", err)
 	}
@@ -220,7 +334,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // Whoever observes never waits: what the disk does not take is counted.
 func TestOverload(t *testing.T) {
-	c, err := capture.Open(filepath.Join(t.TempDir(), "x.pcapng"), capture.DefaultSize, slog.Default())
+	c, err := open(filepath.Join(t.TempDir(), "x.pcapng"), capture.DefaultSize, slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +404,7 @@ func TestReadPcap(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	dir := f.TempDir()
 	path := filepath.Join(dir, "seed.pcapng")
-	c, err := capture.Open(path, capture.DefaultSize, slog.Default())
+	c, err := open(path, capture.DefaultSize, slog.Default())
 	if err != nil {
 		f.Fatal(err)
 	}

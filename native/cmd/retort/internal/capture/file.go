@@ -3,7 +3,7 @@ package capture
 import (
 	"bufio"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -42,27 +42,40 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func create(path string, size int64) (*file, error) {
-	if size < minSize {
-		return nil, fmt.Errorf("%d bytes are too few: the least is %d", size, minSize)
-	}
-	f := &file{path: path, older: olderOf(path), half: size / 2}
-	return f, f.begin()
-}
-
 // olderOf returns the path of the older file.
 func olderOf(path string) string {
 	ending := filepath.Ext(path)
 	return strings.TrimSuffix(path, ending) + ".older" + ending
 }
 
-// SetAside makes the capture at path the older one, so that Open does not overwrite what another process still writes
+// setAside makes what is at path the older file, so that begin does not overwrite what another process still writes
 // there. That there is none is no error.
-func SetAside(path string) error {
-	if err := os.Rename(path, olderOf(path)); err != nil && !errors.Is(err, os.ErrNotExist) {
+func (f *file) setAside() error {
+	if err := os.Rename(f.path, f.older); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
+}
+
+// reclaim undoes what setAside has done in a process that has failed. What that has left at path is gone then.
+func (f *file) reclaim() error {
+	if aside, err := f.isAt(f.older); err != nil || !aside {
+		return err
+	}
+	return os.Rename(f.older, f.path)
+}
+
+// isAt says whether the file that is being written is the one at a path.
+func (f *file) isAt(path string) (bool, error) {
+	there, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	own, ownErr := f.disk.Stat()
+	if err := errors.Join(err, ownErr); err != nil {
+		return false, err
+	}
+	return os.SameFile(there, own), nil
 }
 
 // begin makes the file at path anew, without what was there.
@@ -70,6 +83,11 @@ func (f *file) begin() (err error) {
 	if f.disk, err = os.OpenFile(f.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600); err != nil {
 		return err
 	}
+	return f.head()
+}
+
+// head writes what a file begins with.
+func (f *file) head() (err error) {
 	f.count = &counter{to: f.disk}
 	f.buffer = bufio.NewWriterSize(f.count, 64<<10)
 	f.ng, err = pcapgo.NewNgWriterInterface(f.buffer, pcapgo.NgInterface{
@@ -121,15 +139,39 @@ func (f *file) packet(e *entry, payload []byte, reply bool, comment string) erro
 	return f.ng.WritePacketWithOptions(info, data, pcapgo.NgPacketOptions{Comments: []string{comment}})
 }
 
-// turn goes on in a new file.
+// turn goes on in a new file. What lies at path is another one's when a successor writes already: that is left alone,
+// and this file begins again where it is. When somebody has moved this file away, it is left to them.
 func (f *file) turn() error {
+	ours, err := f.isAt(f.path)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(f.path); err == nil && !ours {
+		return f.again()
+	}
 	if err := f.close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.path, f.older); err != nil {
-		return err
+	if ours {
+		if err := os.Rename(f.path, f.older); err != nil {
+			return err
+		}
 	}
 	return f.begin()
+}
+
+// again forgets what the file has.
+func (f *file) again() error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	if err := f.disk.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := f.disk.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return f.head()
 }
 
 // flush has everything on its way to the disk.

@@ -39,8 +39,9 @@ type Socket struct {
 // message is the value of Variable. The descriptors are those behind standard error: first the pipe that readiness
 // is told by, then the sockets.
 type message struct {
-	From      int      `json:"from"`      // the process ID of the predecessor
-	Listeners []string `json:"listeners"` // of the sockets, one for each
+	From      int      `json:"from"`               // the process ID of the predecessor
+	Listeners []string `json:"listeners"`          // of the sockets, one for each
+	Handlers  []string `json:"handlers,omitempty"` // as in Plan
 }
 
 // Where descriptors begin in a successor, and the most there may be.
@@ -55,8 +56,9 @@ const ready = 'R'
 
 // Predecessor is the process that this one takes over from. A nil Predecessor is none.
 type Predecessor struct {
-	pipe    *os.File
-	sockets []Socket
+	pipe     *os.File
+	sockets  []Socket
+	handlers []string
 }
 
 // From returns the predecessor that the variable tells of, nil if there is none. A variable that was meant for
@@ -76,7 +78,7 @@ func From(lookup func(string) (string, bool)) (*Predecessor, error) {
 	if len(m.Listeners) > maxSockets {
 		return nil, fmt.Errorf("%s: %d sockets are more than %d", Variable, len(m.Listeners), maxSockets)
 	}
-	p := &Predecessor{}
+	p := &Predecessor{handlers: m.Handlers}
 	for i, listener := range m.Listeners {
 		p.sockets = append(p.sockets, Socket{Descriptor: uintptr(firstSocket + i), Listener: listener})
 	}
@@ -91,6 +93,14 @@ func (p *Predecessor) Sockets() []Socket {
 		return nil
 	}
 	return slices.Clone(p.sockets)
+}
+
+// Handlers returns the names of those that the predecessor serves, and that this process must be able to serve as well.
+func (p *Predecessor) Handlers() []string {
+	if p == nil {
+		return nil
+	}
+	return slices.Clone(p.handlers)
 }
 
 // Ready tells the predecessor that this process answers, so that it ends. An error is that it could not be told.

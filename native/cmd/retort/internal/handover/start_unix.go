@@ -15,10 +15,11 @@ import (
 
 // Plan says what a successor is.
 type Plan struct {
-	Program string   // its path; see Program
-	Args    []string // its arguments, the first of which is its name
-	Env     []string
-	Sockets []Socket
+	Program  string   // its path; see Program
+	Args     []string // its arguments, the first of which is its name
+	Env      []string
+	Sockets  []Socket
+	Handlers []string // the names of those that it must not do without, unless they are gone
 }
 
 // Successor is a process that is about to take over.
@@ -34,7 +35,7 @@ func Start(p Plan) (*Successor, error) {
 	if len(p.Sockets) > maxSockets {
 		return nil, fmt.Errorf("%d sockets are more than %d", len(p.Sockets), maxSockets)
 	}
-	m := message{From: os.Getpid(), Listeners: []string{}}
+	m := message{From: os.Getpid(), Listeners: []string{}, Handlers: p.Handlers}
 	for _, s := range p.Sockets {
 		m.Listeners = append(m.Listeners, s.Listener)
 	}
