@@ -12,6 +12,18 @@
 // server ends. A kernel keeps a peer with one worker; to have all peers see what one wrote, run one worker.
 // Nobody has to show who he is: CoAP does that with DTLS or OSCORE, which are not here.
 //
+// # Groups
+//
+// A request to a multicast address is answered only with a representation (RFC 7252, section 8.2), and at once: the
+// leisure in which a crowd of servers would spread its answers takes a clock that handlers do not have. Servers
+// answer no groups at all unless they are told to.
+//
+// # What is not here
+//
+// The server sends nothing of its own accord and no confirmable message, so it needs no retransmission and no limit
+// on what is outstanding. Observe (RFC 7641) is ignored, as it may be: clients see a plain answer. A PUT in blocks
+// is refused with 4.02.
+//
 // # Duplicates
 //
 // A message that comes again is known by its peer, id and bytes for 247 seconds, and for 145 when it is not confirmable
@@ -156,7 +168,7 @@ func (w *worker) answerOnce(dst []byte, d *core.Datagram, r *request) []byte {
 	if r.group && (len(response) < 2 || response[1] != content) {
 		response = nil
 	}
-	if response != nil && len(response) <= cap(dst) && !again {
+	if len(response) <= cap(dst) && !again { // silence is remembered, too: what was PUT in it must not be PUT again
 		known.keep(response, now)
 	}
 	return response

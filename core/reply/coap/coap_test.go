@@ -327,6 +327,12 @@ func TestMulticast(t *testing.T) {
 	s.silent(msg{kind: non, id: 500, code: get, options: path("nothing")})
 	s.silent(msg{kind: non, id: 501, code: put, options: path("lamp"), payload: "on"})
 	s.silent(msg{kind: non, id: 502, code: get, options: append(path(".well-known", "core"), opt{15, "rt=nothing"})})
+	// What is sent to a group twice is done once, though neither gets an answer.
+	s.silent(msg{kind: non, id: 504, code: put, options: path("lamp"), payload: "off"})
+	s.silent(msg{kind: non, id: 501, code: put, options: path("lamp"), payload: "on"})
+	if r := s.ask(msg{kind: non, id: 505, code: get, options: path("lamp")}); r.payload != "off" {
+		t.Errorf("the lamp is %s: a duplicate was obeyed", r.payload)
+	}
 	for _, request := range [][]byte{msg{id: 503, code: get, options: path("lamp")}.bytes(), []byte("\x40\x00\x12\x34")} {
 		if b, err := s.send(request); b != nil || !errors.Is(err, core.ErrMalformed) {
 			t.Errorf("%x: %x, %v", request, b, err)

@@ -3,7 +3,9 @@ package stun
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/retort-udp/retort/core/reply/internal/settings"
 )
@@ -19,7 +21,9 @@ func (h *Handler) Configure(config []byte) error {
 	next := *h
 	err := settings.Read(config, []settings.Key{
 		{Name: "software", Set: func(v settings.Value) (err error) {
-			next.Software, err = v.Text(MaxSoftware)
+			if next.Software, err = v.Text(MaxSoftware * utf8.UTFMax); err == nil {
+				err = checkSoftware(next.Software)
+			}
 			return err
 		}},
 		{Name: "fingerprint", Set: func(v settings.Value) error {
@@ -41,5 +45,16 @@ func (h *Handler) Configure(config []byte) error {
 		return err
 	}
 	*h = next
+	return nil
+}
+
+// checkSoftware says what is wrong with a software name.
+func checkSoftware(name string) error {
+	switch n := utf8.RuneCountInString(name); {
+	case !utf8.ValidString(name):
+		return errors.New("the name is not UTF-8")
+	case n > MaxSoftware:
+		return errors.New("the name has " + strconv.Itoa(n) + " characters: the most is " + strconv.Itoa(MaxSoftware))
+	}
 	return nil
 }

@@ -38,8 +38,8 @@ const (
 // well (RFC 8489, section 14.7).
 const fingerprintMask = 0x5354554e
 
-// MaxSoftware is the most that a software name may have, in bytes (RFC 8489, section 14.14).
-const MaxSoftware = 763
+// MaxSoftware is how many characters of UTF-8 a software name may have (RFC 8489, section 14.14: fewer than 128).
+const MaxSoftware = 127
 
 // Fingerprint says which replies end in a FINGERPRINT attribute.
 type Fingerprint uint8
@@ -55,7 +55,7 @@ const (
 //
 // Fill in the fields, or have Configure do it, before the first Reply. A Handler keeps no state.
 type Handler struct {
-	Software    string // for the SOFTWARE attribute, at most MaxSoftware bytes; left out where there is no room
+	Software    string // for the SOFTWARE attribute, at most MaxSoftware characters; left out where there is no room
 	Fingerprint Fingerprint
 	NoClassic   bool // leave clients of RFC 3489 unanswered
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/coretest"
@@ -213,11 +214,17 @@ func TestConfigure(t *testing.T) {
 		*h != (stun.Handler{Software: "Example 1.0", Fingerprint: stun.Never, NoClassic: true}) {
 		t.Errorf("%+v, %v", h, err)
 	}
+	// RFC 8489, section 14.14: 127 characters, however many bytes they take.
+	if err := h.Configure([]byte("software " + strings.Repeat("😀", 127))); err != nil {
+		t.Error(err)
+	}
 	for config, says := range map[string]string{
 		"fingerprint yes":                      "line 1: fingerprint: want one of asked, always, never",
 		"classic maybe":                        "line 1: classic: ",
 		"realm x":                              "no setting is called",
-		"software " + strings.Repeat("x", 764): "line 1: software: the text has 764 bytes: the most is 763",
+		"software " + strings.Repeat("x", 128): "line 1: software: the name has 128 characters: the most is 127",
+		"software " + strings.Repeat("x", 509): "line 1: software: the text has 509 bytes: the most is 508",
+		`software "\xff"`:                      "line 1: software: the name is not UTF-8",
 	} {
 		if err := new(stun.Handler).Configure([]byte(config)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%.30q: %v; want %s", config, err, says)
@@ -272,7 +279,7 @@ func FuzzConfigure(f *testing.F) {
 	f.Add("software \"x\"\nfingerprint asked\nclassic yes")
 	f.Fuzz(func(t *testing.T, config string) {
 		h := new(stun.Handler)
-		if h.Configure([]byte(config)) == nil && (len(h.Software) > stun.MaxSoftware || h.Fingerprint > stun.Never) {
+		if h.Configure([]byte(config)) == nil && (utf8.RuneCountInString(h.Software) > stun.MaxSoftware || h.Fingerprint > stun.Never) {
 			t.Errorf("%q gives %+v", config, h)
 		}
 	})
