@@ -69,13 +69,13 @@ const (
 func PutMeta(b []byte, d *core.Datagram, zone uint32) { new(MetaWriter).Put(b, d, zone) }
 
 // A MetaWriter writes meta blocks, sooner than PutMeta where datagrams follow each other that have a local address
-// or an arrival in common, as those of one batch have. The zero MetaWriter is ready for use.
+// and an arrival in common, as those of one batch have. The zero MetaWriter is ready for use.
 type MetaWriter struct {
-	at   time.Time // of the datagram before
-	time uint64    // the same in the block's terms
+	at time.Time      // of the datagram before
+	to netip.AddrPort // of the datagram before
 
-	to    netip.AddrPort // of the datagram before
-	port  uint64         // the same in the block's terms
+	first uint64 // the first eight bytes of its block, without what the peer has to say
+	time  uint64
 	local address
 }
 
@@ -83,43 +83,52 @@ type MetaWriter struct {
 //
 // It is on the way of every datagram. So what makes up eight bytes together is written together.
 func (w *MetaWriter) Put(b []byte, d *core.Datagram, zone uint32) (timeNS uint64) {
-	if d.Time != w.at {
-		w.at, w.time = d.Time, uint64(d.Time.UnixNano())
+	if d.Time != w.at || d.To != w.to || w.first == 0 {
+		w.turn(d)
 	}
-	if d.To != w.to {
-		w.to, w.port, w.local = d.To, uint64(d.To.Port())<<(8*metaLocalPort), addressOf(d.To.Addr())
+	family, peer := uint64(4), address{}
+	if from := d.From.Addr(); from.Is4() {
+		peer = addressOf4(from)
+	} else {
+		family, peer = addressOf(from)
 	}
-	from := d.From.Addr()
-	family := uint64(6)
-	if from.Is4() || from.Is4In6() {
-		family = 4
-	}
-	peer := addressOf(from)
 	m, le := (*[MetaSize]byte)(b), binary.LittleEndian
-	le.PutUint64(m[metaSize:], MetaSize|family<<(8*metaFamily)|uint64(d.From.Port())<<(8*metaPeerPort)|w.port)
+	le.PutUint64(m[metaSize:], w.first|family<<(8*metaFamily)|uint64(d.From.Port())<<(8*metaPeerPort))
 	le.PutUint64(m[metaTime:], w.time)
 	le.PutUint64(m[metaPeerAddr:], peer.first)
 	le.PutUint64(m[metaPeerAddr+8:], peer.second)
 	le.PutUint64(m[metaLocalAddr:], w.local.first)
 	le.PutUint64(m[metaLocalAddr+8:], w.local.second)
 	le.PutUint32(m[metaZone:], zone)
-	le.PutUint64(m[metaReserved:], 0)
-	le.PutUint32(m[metaReserved+8:], 0)
+	le.PutUint32(m[metaReserved:], 0)
+	le.PutUint64(m[metaReserved+4:], 0)
 	return w.time
+}
+
+// turn turns to the local address and the arrival of d.
+func (w *MetaWriter) turn(d *core.Datagram) {
+	w.at, w.time = d.Time, uint64(d.Time.UnixNano())
+	w.to, w.first = d.To, MetaSize|uint64(d.To.Port())<<(8*metaLocalPort)
+	_, w.local = addressOf(d.To.Addr())
 }
 
 // address is the two halves of an address, each as the number that it is in little-endian.
 type address struct{ first, second uint64 }
 
-// addressOf makes one. As16 would do for both families, but its result is written in halves and read as a whole at
-// once, for which a processor has to wait.
-func addressOf(a netip.Addr) address {
-	if a.Is4() {
-		v4 := a.As4()
-		return address{0, 0xffff<<16 | uint64(binary.LittleEndian.Uint32(v4[:]))<<32}
+// addressOf makes one, and tells its family.
+func addressOf(a netip.Addr) (family uint64, of address) {
+	if a = a.Unmap(); a.Is4() {
+		return 4, addressOf4(a)
 	}
 	v6 := a.As16()
-	return address{binary.LittleEndian.Uint64(v6[:]), binary.LittleEndian.Uint64(v6[8:])}
+	return 6, address{binary.LittleEndian.Uint64(v6[:]), binary.LittleEndian.Uint64(v6[8:])}
+}
+
+// addressOf4 makes one of an IPv4 address. As16 would do for both families, but its result is written in halves and
+// read as a whole at once, for which a processor has to wait.
+func addressOf4(a netip.Addr) address {
+	v4 := a.As4()
+	return address{0, 0xffff<<16 | uint64(binary.LittleEndian.Uint32(v4[:]))<<32}
 }
 
 // ReadMeta fills d's addresses and time from the meta block in b, which is at least MetaSize long. A

@@ -93,6 +93,30 @@ func randomAddr(random *rand.Rand) netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
+// A writer of many blocks writes what PutMeta does, whatever the datagrams have in common with those before.
+func TestMetaWriter(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	addrs := []netip.Addr{
+		{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:192.0.2.1"), netip.MustParseAddr("192.0.2.2"),
+		netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddr("fe80::1%eth1"),
+	}
+	addr := func() netip.AddrPort {
+		return netip.AddrPortFrom(addrs[random.IntN(len(addrs))], uint16(random.IntN(2)))
+	}
+	now := time.Now() // with a monotonic clock
+	times := []time.Time{{}, time.Unix(0, 0), now, now.Round(0), now.UTC(), now.Add(1)}
+	var w abi.MetaWriter
+	for range 20_000 {
+		d := core.Datagram{From: addr(), To: addr(), Time: times[random.IntN(len(times))]}
+		zone := random.Uint32N(2)
+		got, want := bytes.Repeat([]byte{0xa5}, abi.MetaSize), make([]byte, abi.MetaSize)
+		abi.PutMeta(want, &d, zone)
+		if ns := w.Put(got, &d, zone); ns != uint64(d.Time.UnixNano()) || !bytes.Equal(got, want) {
+			t.Fatalf("%+v, zone %d, at %d:\n got % x\nwant % x", d, zone, ns, got, want)
+		}
+	}
+}
+
 // An IPv4 peer stays one, however the host's socket wrote its address.
 func TestMetaUnmaps(t *testing.T) {
 	d := core.Datagram{
