@@ -2,6 +2,7 @@ package wasmhandler
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/retort-udp/retort/wasmhandler/meter"
 
@@ -23,29 +24,31 @@ type RequestKeeper interface {
 	RequestIntact(request []byte) bool
 }
 
-// sampling picks calls whose fuel is looked at for the total: one in a while stands for those since the one before. To
-// look at each would take a tenth of a small guest's call.
-type sampling struct {
-	since uint64 // calls since the last one that was looked at
-	begun bool   // there was a call
+// tally adds up what the calls of one worker take. Others read the sum, and to write what they can read takes as long
+// as all the rest of it: so that is done for some calls at once.
+type tally struct {
+	last  uint64 // what the last call took
+	due   uint64 // what those took that are not in the sum yet
+	calls uint64
 }
 
-// sampleEvery is how many calls one stands for.
-const sampleEvery = 16
+// tallyEvery is for how many calls at once the sum is written.
+const tallyEvery = 64
 
-// next tells for how many calls the one that has just been made stands. The first stands for itself, and so does one
-// that failed, since it is like no other.
-func (s *sampling) next(failed bool) (weight uint64) {
-	if failed {
-		s.begun = true
-		return 1
+// add notes what a call took. The first one is in the sum at once.
+func (t *tally) add(used uint64, sum *atomic.Uint64) {
+	t.last = used
+	t.due += used
+	if t.calls%tallyEvery == 0 {
+		t.settle(sum)
 	}
-	s.since++
-	if s.since < sampleEvery && s.begun {
-		return 0
-	}
-	weight, s.since, s.begun = s.since, 0, true
-	return weight
+	t.calls++
+}
+
+// settle adds to the sum what is not in it yet.
+func (t *tally) settle(sum *atomic.Uint64) {
+	add(sum, t.due)
+	t.due = 0
 }
 
 // bindCounters finds the guest's counters.

@@ -46,7 +46,8 @@ type instance struct {
 	console console
 	waits   int // during this call
 
-	// The guest's functions that are called from now on, nil where it has none. All but start take the fuel, too.
+	// The guest's functions that are called from now on, nil where it has none. All but start take the fuel, too, and
+	// return what is left of it.
 	functions struct{ reply, isResponse, idle, start api.Function }
 
 	window                        uint32
@@ -204,12 +205,6 @@ func (in *instance) configure(window, settings []byte) error {
 func (in *instance) put(d *core.Datagram, zone uint32) {
 	copy(in.request, d.Data)
 	in.clock = in.writer.Put(in.meta, d, zone)
-}
-
-// ask calls f as call does, with fuel for a datagram, which is its last argument.
-func (in *instance) ask(f api.Function) error {
-	in.budget = uint64(in.module.config.Fuel)
-	return in.call(f)
 }
 
 // call calls f with the arguments in in.stack, and what is left of the guest's fuel. Every call into a guest that was

@@ -6,6 +6,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler/abi"
+	"github.com/retort-udp/retort/wasmhandler/meter"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -16,7 +17,7 @@ type worker struct {
 	number   uint64    // of the worker, from 1
 	asked    uint64    // datagrams that were to be answered so far
 	instance *instance // nil: it could not be replaced yet
-	sampling sampling  // of what calls take
+	fuel     tally
 	spent    spending
 	retry    backoff
 	zones    zones
@@ -49,7 +50,7 @@ func (w *worker) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 	s[3], s[4], s[5] = uint64(room), in.metaPtr, in.fuel
 	in.random.use(w.number, w.asked, drawInReply)
 	w.asked++
-	if err := w.ask(in.functions.reply); err != nil {
+	if err := w.ask(in.functions.reply, 1); err != nil {
 		return w.gate.failed(dst, d, w.fail(in.newFault(abi.Reply, err)))
 	}
 	n := int32(s[0])
@@ -92,7 +93,7 @@ func (w *worker) isResponse(d *core.Datagram) bool {
 	s := &in.stack
 	s[0], s[1], s[2], s[3] = in.requestPtr, uint64(len(d.Data)), in.metaPtr, in.fuel
 	in.random.use(w.number, w.asked, drawInIsResponse)
-	if err := w.ask(in.functions.isResponse); err != nil {
+	if err := w.ask(in.functions.isResponse, 1); err != nil {
 		w.failUnheard(in.newFault(abi.IsResponse, err))
 		return true
 	}
@@ -109,7 +110,7 @@ func (w *worker) idle() {
 	}
 	in.random.use(w.number, w.asked, drawInIdle)
 	in.stack[0] = in.fuel
-	if err := w.ask(in.functions.idle); err != nil {
+	if err := w.ask(in.functions.idle, 0); err != nil {
 		w.failUnheard(in.newFault(abi.Idle, err))
 		return
 	}
@@ -132,13 +133,17 @@ func (w *worker) ready(d *core.Datagram) (*instance, error) {
 	return in, nil
 }
 
-// ask calls a function of the guest and counts what that took.
-func (w *worker) ask(f api.Function) error {
-	err := w.instance.ask(f)
-	if weight := w.sampling.next(err != nil); weight > 0 {
-		add(&w.spent.fuel, weight*w.instance.used())
+// ask calls a function of the guest that has so many results of its own, and counts what that took.
+func (w *worker) ask(f api.Function, results int) error {
+	in := w.instance
+	in.budget = uint64(w.module.config.Fuel)
+	if err := in.call(f); err != nil {
+		w.fuel.add(in.used(), &w.spent.fuel)
+		w.fuel.settle(&w.spent.fuel) // it may be a great deal
+		return err
 	}
-	return err
+	w.fuel.add(in.budget-meter.Left(in.stack[results]), &w.spent.fuel)
+	return nil
 }
 
 // fail takes note of a fault; the instance is reset or replaced before the next datagram.
@@ -213,16 +218,12 @@ func (w *worker) Close() error {
 		err = w.instance.close()
 		w.instance = nil
 	}
+	w.fuel.settle(&w.spent.fuel)
 	return errors.Join(err, w.module.release(w))
 }
 
 // FuelUsed implements FuelMeter.
-func (w *worker) FuelUsed() uint64 {
-	if w.instance == nil || !w.sampling.begun {
-		return 0
-	}
-	return w.instance.used()
-}
+func (w *worker) FuelUsed() uint64 { return w.fuel.last }
 
 // RequestIntact implements RequestKeeper. Of an instance that was reset since, nothing is known that would be wrong.
 func (w *worker) RequestIntact(request []byte) bool {

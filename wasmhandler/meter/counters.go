@@ -47,11 +47,17 @@ func (c *Counters) Budget(fuel uint64) uint64 {
 func (c *Counters) Reset() { c.stack.Set(uint64(c.atFirst)) }
 
 // Remaining is the fuel that the guest has left, 0 when it was short of some.
-func (c *Counters) Remaining() uint64 { return uint64(max(c.balance(), 0)) }
+func (c *Counters) Remaining() uint64 { return Left(c.fuel.Get()) }
+
+// Left is what an entry returned last of all, in units of fuel: what Remaining says then, and sooner done. An entry
+// that trapped has returned nothing.
+func Left(result uint64) uint64 { return uint64(max(balance(result), 0)) }
 
 // balance is the fuel that is left, negative when some was missing.
-func (c *Counters) balance() int64 {
-	beyond, slice := unpack(c.fuel.Get())
+func (c *Counters) balance() int64 { return balance(c.fuel.Get()) }
+
+func balance(fuel uint64) int64 {
+	beyond, slice := unpack(fuel)
 	return beyond + slice
 }
 

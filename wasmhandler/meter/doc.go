@@ -42,7 +42,8 @@
 // of that helper; emitter.head and emitter.unlessNegative say how that is kept out of the way.
 //
 // A host that calls small functions often is better off with entries (Limits.Entries), which take a budget as an
-// argument: to write a global from outside takes as long as a small function.
+// argument and return what is left of it: to write a global from outside, or to read one, takes as long as a small
+// function.
 //
 // # Letting go
 //

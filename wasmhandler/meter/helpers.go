@@ -131,11 +131,11 @@ func (e *emitter) enterHelper() *helper {
 	}}
 }
 
-// entryHelper makes the helper that takes a budget and calls an exported function.
+// entryHelper makes the helper that takes a budget, calls an exported function, and returns what is left.
 func (e *emitter) entryHelper(n entry) *helper {
 	of := e.m.function(n.function)
 	params := uint32(len(of.params))
-	t := funcType{append(slices.Clone(of.params), i64), of.results}
+	t := funcType{append(slices.Clone(of.params), i64), append(slices.Clone(of.results), i64)}
 	return &helper{"call." + n.name, t, nil, func(c *code) {
 		c.get(params)
 		c.at(opGlobalSet, e.fuel)
@@ -143,6 +143,7 @@ func (e *emitter) entryHelper(n entry) *helper {
 			c.get(i)
 		}
 		c.at(opCall, n.function)
+		c.at(opGlobalGet, e.fuel)
 	}}
 }
 

@@ -19,7 +19,8 @@ const (
 	globalName = Prefix + "global." // and the index of a mutable global of the original
 )
 
-// Entry is the name of the export that takes a budget and calls the export of the given name: see Limits.Entries.
+// Entry is the name of the export that takes a budget, calls the export of the given name, and returns what is left of
+// the budget: see Limits.Entries.
 func Entry(name string) string { return Prefix + "call." + name }
 
 // pack puts fuel and its slice together as fuelName says.

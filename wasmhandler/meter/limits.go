@@ -57,8 +57,8 @@ type Limits struct {
 	LoopNesting   int64 // loops within loops; DefaultLoopNesting
 
 	// Entries are exported functions that the host calls often. For each the rewritten module exports another, under
-	// the name that Entry says, which takes a budget as an argument more: see Counters.Budget. Names that the
-	// module does not export are passed over.
+	// the name that Entry says, which takes a budget as an argument more, see Counters.Budget, and returns what is left
+	// of it as a result more, see Left. Names that the module does not export are passed over.
 	Entries []string
 }
 

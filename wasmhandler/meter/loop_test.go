@@ -122,7 +122,7 @@ var (
 	v128Const = op(0xfd, 0x0c, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 )
 
-// An entry is the function that it calls, with a budget.
+// An entry is the function that it calls, with a budget, of which it tells what is left.
 func TestEntries(t *testing.T) {
 	limits := meter.Limits{Slice: 1_000, Entries: []string{"tight", "leaf", "absent", "memory"}}
 	engines(t, func(t *testing.T, config wazero.RuntimeConfig) {
@@ -131,7 +131,7 @@ func TestEntries(t *testing.T) {
 		tight := g.ExportedFunction(meter.Entry("tight"))
 		for range 3 { // and again, for each call has a budget of its own
 			got, err := tight.Call(t.Context(), 1_000, g.Budget(cost+7))
-			if err != nil || got[0] != 0 || g.Remaining() != 7 {
+			if err != nil || len(got) != 2 || got[0] != 0 || meter.Left(got[1]) != 7 || g.Remaining() != 7 {
 				t.Errorf("%v, %v, %d left", got, err, g.Remaining())
 			}
 			if _, err := tight.Call(t.Context(), 1_000, g.Budget(cost-1)); err == nil || g.Cause() != meter.Fuel {
