@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,8 +26,19 @@ func dnsZone(t testing.TB) []byte {
 	return text
 }
 
+// dnsMore are zones for the comparison alone: more aliases than are followed, a zone in another one, and the names of
+// the sample's second zone below a wildcard.
+func dnsMore() []byte {
+	zone := []byte("$ORIGIN more.example.com.\n@ 1h SOA ns hostmaster 1 2h 30m 2w 5m\n NS ns\nc20 A 192.0.2.20\nchild NS ns.child\n" +
+		"ns.child A 192.0.2.99\n* CNAME c10\n")
+	for i := range 20 {
+		zone = fmt.Appendf(zone, "c%d CNAME c%d\n", i, i+1)
+	}
+	return append(zone, "$ORIGIN child.more.example.com.\n@ SOA ns hostmaster 1 2h 30m 2w 5m\n NS ns\n* TXT text\n"...)
+}
+
 func TestDifferentialDNS(t *testing.T) {
-	differential(t, "dns", dnsZone(t), func(r *rand.Rand, d *core.Datagram) {
+	differential(t, "dns", append(dnsZone(t), dnsMore()...), func(r *rand.Rand, d *core.Datagram) {
 		d.Data = dnsQuery(r)
 		switch r.IntN(8) {
 		case 0: // broken somewhere
@@ -41,7 +53,7 @@ func TestDifferentialDNS(t *testing.T) {
 var dnsLabels = []string{
 	"example", "example", "com", "com", "www", "web", "outside", "broken", "tick", "lan", "host", "_sip", "_udp", "sip", "*",
 	"dev", "own", "deep", "below", "alias", "sub", "ns1", "ns2", "far", "into", "printer", "big", "2", "0", "192", "in-addr",
-	"arpa", "1", "25", "nothing", "net", strings.Repeat("x", 63), "printer.3rd floor", "_http", "_tcp", "mail",
+	"arpa", "1", "25", "nothing", "more", "more", "child", "c0", "c4", "c5", "c19", "net", strings.Repeat("x", 63), "printer.3rd floor", "_http", "_tcp", "mail",
 }
 
 // dnsQuery returns a query, mostly for a name in the zones.
@@ -50,7 +62,7 @@ func dnsQuery(r *rand.Rand) []byte {
 	flags := []uint16{0x8000, 0x7fff, 0x2000, 0x0110, 0x0000, 0x0100}
 	b := binary.BigEndian.AppendUint16(nil, uint16(r.Uint32()))
 	b = binary.BigEndian.AppendUint16(b, flags[min(r.IntN(24), len(flags)-1)])
-	edns := r.IntN(2)
+	edns := []int{0, 0, 0, 0, 1, 1, 1, 1, 2}[r.IntN(9)] // two are too many
 	b = append(b, 0, 1, 0, 0, 0, 0, 0, byte(edns))
 	labels := []string{"example", "com"}
 	if r.IntN(8) == 0 {
@@ -69,11 +81,15 @@ func dnsQuery(r *rand.Rand) []byte {
 	b = append(b, 0)
 	b = binary.BigEndian.AppendUint16(b, types[r.IntN(len(types))])
 	b = append(b, 0, 1)
-	if edns == 1 {
+	for range edns {
 		b = append(b, 0, 0, 41)
 		b = binary.BigEndian.AppendUint16(b, uint16(r.IntN(5000)))
 		b = append(b, 0, byte(r.IntN(8)/7), byte(r.Uint32()), 0)
-		options := noise(r, r.IntN(2)*r.IntN(16))
+		options := noise(r, max(0, r.IntN(32)-24))
+		for range r.IntN(3) { // in front of the noise some that are well-formed
+			value := noise(r, r.IntN(8))
+			options = slices.Concat([]byte{0, byte(r.Uint32()), 0, byte(len(value))}, value, options)
+		}
 		b = binary.BigEndian.AppendUint16(b, uint16(len(options)))
 		b = append(b, options...)
 	}

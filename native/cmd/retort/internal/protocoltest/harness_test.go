@@ -20,7 +20,9 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/core/guard"
+	"github.com/retort-udp/retort/core/reply"
 	"github.com/retort-udp/retort/core/reply/builtin"
+	"github.com/retort-udp/retort/core/reply/statsd"
 	"github.com/retort-udp/retort/core/server"
 	"github.com/retort-udp/retort/core/vectors"
 	"github.com/retort-udp/retort/native"
@@ -92,14 +94,19 @@ func buildGuest(t testing.TB, name string) []byte {
 	return wasm
 }
 
-// compileGuest returns the sample NAME-go as a handler that has not been configured.
+// compileGuest returns the sample NAME-go as a handler that has not been configured. Its test has what it logs.
 func compileGuest(t testing.TB, name string) *wasmhandler.Module {
+	t.Helper()
+	return compileLogging(t, name, slog.NewTextHandler(testLog{t}, nil))
+}
+
+func compileLogging(t testing.TB, name string, log slog.Handler) *wasmhandler.Module {
 	t.Helper()
 	m, err := wasmhandler.Compile(t.Context(), buildGuest(t, name), wasmhandler.Config{
 		Name:           name + "-go",
 		CacheDir:       filepath.Join(temp, "cache"),
 		FaultAllowance: -1, // a fault must fail every test that has it
-		Log:            slog.New(slog.NewTextHandler(testLog{t}, nil)),
+		Log:            slog.New(log),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -168,13 +175,23 @@ func worker(t testing.TB, h core.Handler) core.Handler {
 	return w
 }
 
-// differential holds the built-in handler NAME and its guest equal: in replies, silence, errors and what each takes
-// for an answer. For every datagram next fills in d.Data, and may change what else is in d: by default a peer of
-// either family, and a clock that moves on by up to a second.
+// differential holds the built-in handler NAME and its guest equal: in replies, silence, errors, what each takes
+// for an answer, and what each that reports says at the end of all that it has counted. For every datagram next fills
+// in d.Data, and may change what else is in d: by default a peer of either family, and a clock that moves on by up to
+// a second.
 func differential(t *testing.T, name string, config []byte, next func(r *rand.Rand, d *core.Datagram)) {
 	t.Helper()
-	builtIn := worker(t, builtinHandler(t, name, config))
-	guest := worker(t, guestHandler(t, name, config))
+	native, err := builtin.Named(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var saidBuiltIn, saidGuest reports
+	reporter, reports := native.(reply.Reporter)
+	if reports {
+		reporter.ReportTo(saidBuiltIn.add)
+	}
+	builtIn := worker(t, configured(t, native, config))
+	guest := worker(t, configured(t, compileLogging(t, name, &saidGuest), config))
 	n := *requests
 	if testing.Short() {
 		n = min(n, 5000)
@@ -185,6 +202,9 @@ func differential(t *testing.T, name string, config []byte, next func(r *rand.Ra
 	now := time.Date(2026, 11, 22, 13, 40, 0, 0, time.UTC)
 	for i := range n {
 		now = now.Add(time.Duration(r.Int64N(int64(time.Second))))
+		if i == n-1 {
+			now = now.Add(statsd.MaxEvery) // then a report is due
+		}
 		d := datagram(r, now)
 		next(r, d)
 		room := out[:0:room(r, d)]
@@ -196,6 +216,20 @@ func differential(t *testing.T, name string, config []byte, next func(r *rand.Ra
 		counts[kind]++
 	}
 	t.Logf("%d datagrams: %v", n, counts)
+	if counts["malformed"] > n/3 {
+		t.Errorf("of %d datagrams %d are malformed, and compare little", n, counts["malformed"])
+	}
+	idle(builtIn)
+	idle(guest)
+	if saidBuiltIn.String() != saidGuest.String() || reports != (saidBuiltIn.String() != "") {
+		t.Errorf("the built-in handler reports\n%s\nand the guest\n%s", &saidBuiltIn, &saidGuest)
+	}
+}
+
+func idle(h core.Handler) {
+	if i, ok := core.As[core.Idler](h); ok {
+		i.Idle()
+	}
 }
 
 // datagram returns a datagram without data, of a peer of either family.

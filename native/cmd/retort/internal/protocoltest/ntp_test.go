@@ -16,9 +16,15 @@ const ntpConfig = "stratum 1\nreference GPS\nkiss RATE 192.0.2.0/27\nkiss DENY 2
 
 func TestDifferentialNTP(t *testing.T) {
 	differential(t, "ntp", []byte(ntpConfig), func(r *rand.Rand, d *core.Datagram) {
-		d.Data = noise(r, 40+r.IntN(48))
-		if r.IntN(4) > 0 { // version 4 or 3, of any mode
-			d.Data[0] = byte(3+r.IntN(2))<<3 | byte(r.IntN(8))
+		d.Data = noise(r, 48+r.IntN(40))
+		switch r.IntN(8) {
+		case 0: // anything
+		case 1:
+			d.Data = d.Data[:r.IntN(len(d.Data))]
+		case 2, 3: // of any mode
+			d.Data[0] = byte(1+r.IntN(4))<<3 | byte(r.IntN(8))
+		default: // clients' and peers'
+			d.Data[0] = byte(r.IntN(4))<<6 | byte(1+r.IntN(4))<<3 | byte(1+r.IntN(2)*2)
 		}
 	})
 }

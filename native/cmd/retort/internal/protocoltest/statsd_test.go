@@ -11,17 +11,27 @@ import (
 	"github.com/retort-udp/retort/core/reply/statsd"
 )
 
-// statsdLines are what the datagrams of the comparison are made from, by chance broken.
+// statsdLines are what the datagrams of the comparison are made from, by chance broken. Some have numbers that are
+// not exact in 15 digits.
 var statsdLines = []string{
-	"gorets:1|c|@0.1", "glork:320|ms|@0.1", "gaugor:-10|g", "page.views:1:2:3.5e2|d|#a:b", "users:alice|s", "_e{1,1}:a|b", "",
+	"gorets:1|c|@0.1", "gorets:0.3|c|@0.7", "glork:320|ms|@0.1", "glork:1234567890.123456789:0.1|ms", "gaugor:-10|g", "gaugor:+0.1|g",
+	"page.views:1:2:3.5e2|d|#a:b|T1656581400|c:ci-1", "page.views:2.5E-7|h", "small:1e-30|c", "users:alice|s", "_e{1,1}:a|b",
+	"_sc|redis|2", "",
 }
 
+// As many metrics find room as are no accidents, and some that are. The report is one, at the end.
 func TestDifferentialStatsD(t *testing.T) {
-	differential(t, "statsd", []byte("metrics 50"), func(r *rand.Rand, d *core.Datagram) {
+	differential(t, "statsd", []byte("metrics 40\nreport 24h"), func(r *rand.Rand, d *core.Datagram) {
 		var b [][]byte
-		for range r.IntN(4) {
-			if text := statsdLines[r.IntN(len(statsdLines))]; text != "" {
-				b = append(b, broken(r, text))
+		for range 1 + r.IntN(4) {
+			text := statsdLines[r.IntN(len(statsdLines))]
+			switch r.IntN(4) {
+			case 0:
+				b = append(b, broken(r, text+" "))
+			case 1:
+				b = append(b, []byte(text+"\r"))
+			default:
+				b = append(b, []byte(text))
 			}
 		}
 		d.Data = bytes.Join(b, []byte("\n"))

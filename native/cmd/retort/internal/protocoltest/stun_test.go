@@ -31,11 +31,19 @@ func stunRequest(r *rand.Rand) []byte {
 		binary.BigEndian.PutUint32(b[4:], 0x2112a442)
 	}
 	attributes := []uint16{0x0003, 0x0006, 0x0008, 0x0014, 0x001c, 0x0020, 0x0024, 0x7fff, 0x8000, 0x8022, 0x8028}
-	for range r.IntN(7) {
+	count := r.IntN(7)
+	if r.IntN(50) == 0 {
+		count = 60 + r.IntN(10) // about as many as there may be
+	}
+	for range count {
 		size := r.IntN(24)
 		b = binary.BigEndian.AppendUint16(b, attributes[r.IntN(len(attributes))])
 		b = binary.BigEndian.AppendUint16(b, uint16(size))
-		b = append(b, noise(r, (size+3)&^3)...)
+		value := noise(r, (size+3)&^3)
+		if r.IntN(4) == 0 {
+			clear(value) // as in a CHANGE-REQUEST that asks for no change
+		}
+		b = append(b, value...)
 	}
 	if r.IntN(2) == 0 {
 		binary.BigEndian.PutUint16(b[2:], uint16(len(b)-20+8))

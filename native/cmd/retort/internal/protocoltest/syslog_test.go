@@ -3,6 +3,7 @@ package protocoltest
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,13 +15,20 @@ import (
 var syslogMessages = []string{
 	"<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - 'su root' failed",
 	`<165>1 2003-10-11T22:14:15.003Z h e - ID47 [a@1 iut="3" b="\"\]"][c d="é"] text`,
+	"<191>1 2024-02-29T00:00:00+23:59 - - - - [a][b c=\"\"] " + strings.Repeat("x", 300),
+	"<13>1 - - - - - " + strings.Repeat("[a]", 63) + "[a b=\"c\"]",
 	"<34>Oct 11 22:14:15 mymachine su: 'su root' failed",
+	"<12>Feb 29 00:00:00 h t: leap",
 	"<0>text",
 }
 
+// The report is one, at the end.
 func TestDifferentialSyslog(t *testing.T) {
-	differential(t, "syslog", nil, func(r *rand.Rand, d *core.Datagram) {
-		d.Data = broken(r, syslogMessages[r.IntN(len(syslogMessages))])
+	differential(t, "syslog", []byte("report 24h"), func(r *rand.Rand, d *core.Datagram) {
+		d.Data = []byte(syslogMessages[r.IntN(len(syslogMessages))])
+		if r.IntN(2) == 0 {
+			d.Data = broken(r, string(d.Data))
+		}
 	})
 }
 
