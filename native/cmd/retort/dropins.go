@@ -27,7 +27,6 @@ type dropins struct {
 	service  *service
 	settings *settings
 	dir      *dropin.Directory
-	names    []string                // there when the server started
 	slots    map[string]*engine.Slot // by name
 	wanted   map[string]bool         // names that listeners of the configuration use: their slots stay
 	held     map[string][]held       // by name: the listeners that the files brought
@@ -46,8 +45,7 @@ func newDropins(s *service, wanted *settings) (*dropins, error) {
 		slots: make(map[string]*engine.Slot), wanted: make(map[string]bool), held: make(map[string][]held),
 	}
 	d.dir = dropin.New(wanted.handlers, dropin.Options{Load: d.load, Remove: d.remove, Log: s.log, Poll: wanted.handlersPoll})
-	var err error
-	if d.names, err = d.dir.Names(); err != nil {
+	if _, err := d.dir.Names(); err != nil {
 		return nil, fmt.Errorf("the directory of handlers cannot be read: %w", err)
 	}
 	return d, nil
@@ -57,9 +55,14 @@ func newDropins(s *service, wanted *settings) (*dropins, error) {
 // the fallback answers.
 func (d *dropins) slot(name string) (*engine.Slot, error) {
 	if s := d.slots[name]; s != nil {
+		d.wanted[name] = true
 		return s, nil
 	}
-	if !slices.Contains(d.names, name) {
+	names, err := d.dir.Names()
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(names, name) {
 		return nil, fmt.Errorf("no handler is called %q: there is no %s in %s, and built in are %s",
 			name, name+".wasm", d.settings.handlers, strings.Join(builtin.Names(), ", "))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/native"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/engine"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/systemd"
 )
 
@@ -50,6 +51,34 @@ func (l *life) inherit() error {
 		l.inherited = append(l.inherited, heirloom{Inherited: socket, unit: s.Name})
 	}
 	return nil
+}
+
+// lend has conns find the sockets of listeners that serve, for those that are to take their place, until it is told
+// to stop.
+func (l *life) lend(listeners []*engine.Listener) (stop func(), err error) {
+	sockets, err := duplicates(listeners)
+	lent := make(map[*native.Inherited]bool)
+	stop = func() {
+		l.inherited = slices.DeleteFunc(l.inherited, func(h heirloom) bool {
+			if lent[h.Inherited] {
+				_ = h.Close() // the listener has its own
+			}
+			return lent[h.Inherited]
+		})
+	}
+	for _, s := range sockets {
+		socket, inheritErr := native.Inherit(s.Descriptor)
+		if inheritErr != nil {
+			err = errors.Join(err, inheritErr)
+			continue
+		}
+		lent[socket] = true
+		l.inherited = append(l.inherited, heirloom{Inherited: socket, listener: s.Listener})
+	}
+	if err != nil {
+		stop()
+	}
+	return stop, err
 }
 
 func (in *inheritance) close() {

@@ -35,8 +35,8 @@ type life struct {
 }
 
 // newLife takes what the process has inherited. Close ends it.
-func newLife(log *slog.Logger, patience time.Duration) (_ *life, err error) {
-	l := &life{log: log, patience: patience, stopSignals: func() {}}
+func newLife(log *slog.Logger, wanted *settings) (_ *life, err error) {
+	l := &life{log: log, patience: wanted.handover, stopSignals: func() {}}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -62,7 +62,7 @@ func newLife(log *slog.Logger, patience time.Duration) (_ *life, err error) {
 	}
 	succession, stop := successions()
 	l.successions, l.stopSignals = succession, stop
-	if l.manager != nil {
+	if l.manager != nil || wanted.config != "" {
 		hangup, stopHangups := hangups()
 		l.hangups, l.stopSignals = hangup, func() { stop(); stopHangups() }
 	}
@@ -177,11 +177,15 @@ func (l *life) beat() {
 	l.tell(systemd.Watchdog)
 }
 
-// reload looks at the directory of handlers again, if there is one, and lets the manager know when that is done.
+// reload reads the configuration again and looks at the directory of handlers, as far as there are such, and lets the
+// manager know when that is done.
 func (s *service) reload(ctx context.Context) {
 	l := s.life
 	l.tell(systemd.Reloading())
-	if s.dropins != nil {
+	if s.settings.config != "" {
+		s.reconfigure(ctx)
+	}
+	if s.dropins != nil && l.manager != nil { // without one the directory's own watch looks, when it likes
 		if err := s.dropins.dir.Scan(ctx); err != nil && ctx.Err() == nil {
 			l.log.Warn("the directory of handlers was not looked at again", "error", err)
 		}

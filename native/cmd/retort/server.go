@@ -124,6 +124,12 @@ have. Files that are added, replaced or removed while the server runs are notice
 SIGHUP; one that is not fit is refused, and what was there before goes on. When NAME.wasm is removed, the listeners
 of NAME.toml close; those of --config that use it answer with --fallback.
 
+On SIGHUP the file of --config is read again, too. Handlers that are run otherwise now, or whose files have changed, are
+swapped; listeners that are new are opened and those that are gone end; one of which anything else is said begins anew,
+at the same sockets, without losing a datagram. With a mistake, or an address that cannot be had, nothing changes, and
+a line in the log says why. What all listeners share (--metrics, --capture, --log-format and the like), the workers and
+--gso of a listener are what they were until the server is started again, and the log names them.
+
 A mistake in the configuration, a file that it names and that is missing, or an address that one of its listeners
 cannot have: then nothing is started, and one line says why. What lies in the directory of handlers and is not fit, or
 cannot listen where it wants, is left out, and the rest serves. A socket that fails later ends the server.
@@ -156,7 +162,12 @@ type service struct {
 	log     *slog.Logger
 	engine  *engine.Engine
 	life    *life
-	dropins *dropins                // nil: there is no directory of handlers
+	dropins *dropins // nil: there is no directory of handlers
+
+	settings   *settings // that it was started with
+	configured []configured
+	reread     func() (*settings, error)
+
 	printer *transcript.Printer     // not nil once the first listener starts
 	buffer  int                     // bytes of text that may wait for it, for each worker
 	capture *capture.Capture        // nil: none is written
@@ -175,14 +186,15 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 
 	ctx, die := context.WithCancelCause(cmd.Context())
 	defer die(nil)
-	s := &service{log: log, engine: engine.New(log), die: die}
+	s := &service{log: log, engine: engine.New(log), die: die, settings: wanted}
+	s.reread = func() (*settings, error) { return f.get(hosts) }
 	defer closeInto(&err, s.engine)
-	if s.life, err = newLife(log, wanted.handover); err != nil {
+	if s.life, err = newLife(log, wanted); err != nil {
 		return err
 	}
 	defer s.life.close()
-	if v, ok := wanted.flags["handler-config"]; ok && v.Texts[0] == "@-" {
-		s.life.onlyOnce = "the handler's configuration was read from standard input, and is not there any more"
+	if v, ok := wanted.flags["handler-config"]; ok && v.Texts[0] == fromStdin {
+		s.life.onlyOnce = errStdin.Error()
 	}
 	if wanted.capture != "" {
 		if s.capture, err = capture.New(wanted.capture, int64(wanted.captureSize), log); err != nil {
@@ -232,6 +244,10 @@ func (s *service) open(ctx context.Context, wanted *settings, stdin io.Reader) (
 	}
 	var specs []engine.Spec
 	for _, l := range wanted.listeners {
+		c, err := configure(l)
+		if err != nil {
+			return nil, err
+		}
 		slot, err := s.slot(ctx, wanted, l, stdin)
 		if err != nil {
 			return nil, l.blame(err)
@@ -240,11 +256,17 @@ func (s *service) open(ctx context.Context, wanted *settings, stdin io.Reader) (
 		if err != nil {
 			return nil, l.blame(err)
 		}
-		specs = append(specs, spec)
+		specs, s.configured = append(specs, spec), append(s.configured, c)
 	}
 	opened, err := s.engine.Open(specs...)
-	if err != nil || s.dropins == nil {
-		return opened, err
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range opened {
+		s.configured[i].Listener = l
+	}
+	if s.dropins == nil {
+		return opened, nil
 	}
 	more, err := s.dropins.open(ctx)
 	if err == nil {
@@ -255,7 +277,7 @@ func (s *service) open(ctx context.Context, wanted *settings, stdin io.Reader) (
 
 // slot returns the place of a listener's handler.
 func (s *service) slot(ctx context.Context, wanted *settings, l *listenerFlags, stdin io.Reader) (*engine.Slot, error) {
-	if s.dropins != nil && !l.listenOnly && !isBuiltin(l.handler) && !isModule(l.handler) {
+	if s.fromDirectory(l) {
 		for _, name := range append([]string{"handler-config", "seed"}, moduleFlags...) {
 			if wanted.own(l, name) {
 				return nil, fmt.Errorf("--%s is not the listener's: it belongs into %s.toml in %s", name, l.handler, wanted.handlers)
@@ -268,6 +290,11 @@ func (s *service) slot(ctx context.Context, wanted *settings, l *listenerFlags, 
 		return nil, err
 	}
 	return s.engine.NewSlot(h.Name, h), nil
+}
+
+// fromDirectory says whether a listener's handler is one of the directory's.
+func (s *service) fromDirectory(l *listenerFlags) bool {
+	return s.dropins != nil && !l.listenOnly && !isBuiltin(l.handler) && !isModule(l.handler)
 }
 
 // observer returns what a listener with that slot tells of its datagrams; nil if nobody wants to know.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/retort-udp/retort/native"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/engine"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/handover"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/systemd"
 )
@@ -62,21 +63,31 @@ func (s *service) handOver(ctx context.Context) bool {
 	return true
 }
 
-// heritage returns duplicates of all sockets, after an error, too.
-func (s *service) heritage() (sockets []handover.Socket, err error) {
-	add := func(name string, fd uintptr) error {
-		copied, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
-		if err == nil {
-			sockets = append(sockets, handover.Socket{Descriptor: uintptr(copied), Listener: name})
-		}
-		return err
-	}
-	for _, l := range s.engine.Listeners() {
+// duplicates returns another descriptor of each socket of listeners, after an error, too.
+func duplicates(listeners []*engine.Listener) (sockets []handover.Socket, err error) {
+	for _, l := range listeners {
 		for _, c := range l.Conns() {
-			if err := native.WithDescriptor(c, func(fd uintptr) error { return add(l.Name(), fd) }); err != nil {
+			err := native.WithDescriptor(c, func(fd uintptr) error { return duplicate(&sockets, l.Name(), fd) })
+			if err != nil {
 				return sockets, err
 			}
 		}
+	}
+	return sockets, nil
+}
+
+func duplicate(sockets *[]handover.Socket, name string, fd uintptr) error {
+	copied, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		*sockets = append(*sockets, handover.Socket{Descriptor: uintptr(copied), Listener: name})
+	}
+	return err
+}
+
+// heritage returns duplicates of all sockets, after an error, too.
+func (s *service) heritage() (sockets []handover.Socket, err error) {
+	if sockets, err = duplicates(s.engine.Listeners()); err != nil {
+		return sockets, err
 	}
 	for purpose, l := range s.life.streams.open {
 		raw, ok := l.(syscall.Conn)
@@ -88,7 +99,7 @@ func (s *service) heritage() (sockets []handover.Socket, err error) {
 			return sockets, err
 		}
 		var failed error
-		err = c.Control(func(fd uintptr) { failed = add(streamMark+purpose, fd) })
+		err = c.Control(func(fd uintptr) { failed = duplicate(&sockets, streamMark+purpose, fd) })
 		if err := errors.Join(err, failed); err != nil {
 			return sockets, err
 		}

@@ -145,6 +145,25 @@ func (d *Directory) Rescan() {
 	}
 }
 
+// Hold calls do while no file is judged and none is told to be gone.
+func (d *Directory) Hold(do func()) {
+	d.looking.Lock()
+	defer d.looking.Unlock()
+	do()
+}
+
+// Renew calls change while no file is judged, and has Watch judge all of them again soon: what they are judged by has
+// changed.
+func (d *Directory) Renew(change func()) {
+	d.Hold(func() {
+		change()
+		for _, e := range d.known {
+			e.stamps, e.refusal = nil, ""
+		}
+	})
+	d.Rescan()
+}
+
 // Verdicts returns the latest verdict of each NAME for which there are files, by NAME.
 func (d *Directory) Verdicts() (list []Verdict) {
 	d.mu.Lock()

@@ -48,14 +48,23 @@ var ErrEnded = errors.New("the engine has ended")
 // Open binds the sockets of new listeners and checks their policies: all of them are open then, or none is and the
 // error names the listener that cannot be. Nothing is answered before Start; what arrives until then waits in the
 // sockets' buffers.
-func (e *Engine) Open(specs ...Spec) (opened []*Listener, err error) {
+func (e *Engine) Open(specs ...Spec) ([]*Listener, error) { return e.OpenInPlace(nil, specs...) }
+
+// OpenInPlace is Open for listeners that are to take the place of old ones, whose names and sockets (Spec.Conns) they
+// may have. The old ones answer until they are stopped, which is the caller's to do, after Start. After an error they
+// are what they were.
+func (e *Engine) OpenInPlace(old []*Listener, specs ...Spec) (opened []*Listener, err error) {
 	defer func() {
-		if err != nil {
-			for _, l := range opened {
-				err = errors.Join(err, l.close())
-			}
-			opened = nil
+		if err == nil {
+			return
 		}
+		for _, l := range opened {
+			err = errors.Join(err, l.close())
+		}
+		for _, s := range specs[len(opened):] {
+			err = errors.Join(err, closeAll(s.Conns))
+		}
+		opened = nil
 	}()
 	for _, s := range specs {
 		l, err := open(s)
@@ -69,9 +78,10 @@ func (e *Engine) Open(specs ...Spec) (opened []*Listener, err error) {
 	if e.ended {
 		return opened, ErrEnded
 	}
-	all := slices.Concat(e.listeners, opened)
+	stay := slices.DeleteFunc(slices.Clone(e.listeners), func(l *Listener) bool { return slices.Contains(old, l) })
+	all := slices.Concat(stay, opened)
 	for i, l := range opened {
-		if slices.ContainsFunc(all[:len(e.listeners)+i], func(o *Listener) bool { return o.spec.Name == l.spec.Name }) {
+		if slices.ContainsFunc(all[:len(stay)+i], func(o *Listener) bool { return o.spec.Name == l.spec.Name }) {
 			return opened, fmt.Errorf("there are two listeners called %q", l.spec.Name)
 		}
 		if err := l.prepare(all); err != nil {

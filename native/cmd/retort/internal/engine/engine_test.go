@@ -263,3 +263,47 @@ func Example() {
 	// good bye <nil>
 	// <nil>
 }
+
+// In the place of another, a listener may have its name; that one goes on until it is stopped, and whatever fails.
+func TestOpenInPlace(t *testing.T) {
+	e := newEngine(t)
+	slot := e.NewSlot("one", fixed("one"))
+	old, other := open(t, e, "a", slot), open(t, e, "b", slot)
+	spec := engine.Spec{Name: "a", Addresses: []string{"127.0.0.1:0"}, Slot: slot}
+	if _, err := e.Open(spec); err == nil || !strings.Contains(err.Error(), `two listeners called "a"`) {
+		t.Errorf("a second listener of the name: %v", err)
+	}
+	conns, err := native.Listen("127.0.0.1:0", native.Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := engine.Spec{Name: "c", Slot: slot, Conns: conns}
+	for name, specs := range map[string][]engine.Spec{
+		"another's name": {spec, {Name: "b", Addresses: spec.Addresses, Slot: slot}},
+		"no slot":        {{Name: "x", Addresses: spec.Addresses}, bad},
+	} {
+		if _, err := e.OpenInPlace([]*engine.Listener{old}, specs...); err == nil {
+			t.Errorf("%s: there is no error", name)
+		}
+	}
+	if err := conns[0].Receive(core.NewBatch()); err == nil {
+		t.Error("the sockets of a listener that was not opened are open")
+	}
+	if got := e.Listeners(); !slices.Equal(got, []*engine.Listener{old, other}) || ask(t, old.Addresses()[0]) != "one" {
+		t.Errorf("after that there are %d listeners", len(got))
+	}
+	opened, err := e.OpenInPlace([]*engine.Listener{old}, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Start(opened...)
+	if a, b := ask(t, old.Addresses()[0]), ask(t, opened[0].Addresses()[0]); a != "one" || b != "one" {
+		t.Errorf("they answer %q and %q", a, b)
+	}
+	if err := e.Stop(old); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Listeners(); !slices.Equal(got, []*engine.Listener{other, opened[0]}) {
+		t.Errorf("in the end there are %d listeners", len(got))
+	}
+}

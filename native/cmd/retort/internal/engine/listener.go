@@ -171,9 +171,10 @@ func (l *Listener) wait() error {
 	return l.err
 }
 
-func (l *Listener) close() error {
-	var all error
-	for _, c := range l.conns {
+func (l *Listener) close() error { return closeAll(l.conns) }
+
+func closeAll(conns []core.Conn) (all error) {
+	for _, c := range conns {
 		all = errors.Join(all, c.Close())
 	}
 	return all

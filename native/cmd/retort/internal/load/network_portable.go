@@ -4,6 +4,7 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -40,6 +41,12 @@ func (n *portable) open() (socket, error) {
 	network := "udp6"
 	if n.target.Addr().Is4() {
 		network = "udp4"
+	}
+	// Package net takes a zone that does not exist for none, and some systems send to whatever link they like then.
+	if zone := n.target.Addr().Zone(); zone != "" {
+		if _, err := net.InterfaceByName(zone); err != nil {
+			return nil, fmt.Errorf("there is no interface %q: %w", zone, err)
+		}
 	}
 	c, err := net.ListenUDP(network, n.bind())
 	if err != nil {
