@@ -60,6 +60,8 @@ func TestScripts(t *testing.T) {
 			switch name {
 			case "ipv6":
 				return hasIPv6(), nil
+			case "localsockets":
+				return hasLocalSockets(), nil
 			case "namespaces":
 				return exec.Command("unshare", "--map-root-user", "--net", "true").Run() == nil, nil
 			}
@@ -88,6 +90,21 @@ func hasIPv6() bool {
 		return false
 	}
 	c.Close()
+	return true
+}
+
+// hasLocalSockets is false under Wine.
+func hasLocalSockets() bool {
+	dir, err := os.MkdirTemp("", "retort") // the path of a socket must be short
+	if err != nil {
+		return false
+	}
+	defer os.RemoveAll(dir)
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		return false
+	}
+	l.Close()
 	return true
 }
 
