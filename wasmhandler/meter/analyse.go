@@ -560,6 +560,9 @@ func (a *analyser) branchTable(in *instruction) error {
 	if err := a.operands(1, 0); err != nil {
 		return err
 	}
+	if a.live() {
+		a.graph.pieces[a.piece].fork = in.b+1 >= manyLabels
+	}
 	arity, err := a.target(uint32(in.value))
 	if err != nil {
 		return err

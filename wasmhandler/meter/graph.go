@@ -10,6 +10,10 @@ package meter
 // charge, so that every way around passes a charge; in between, a piece charges when the heaviest way to it
 // since the last charge is heavy enough.
 //
+// Where a br_table has many labels, what is behind each pays for itself. The heaviest of many ways is far heavier than
+// most, and there are functions that do little else than to pass such a place in a loop: an interpreter's, and all that
+// Go's compiler makes. Go guests would otherwise pay for twice as much as they execute.
+//
 // A loop is apart from the code around it: what follows a loop is executed once for each time that the loop
 // is entered, and is paid for with the piece of code before the loop.
 
@@ -19,6 +23,8 @@ type piece struct {
 	kind   int32 // entryPiece, plainPiece or a loop's index in plan.loops
 	from   int32 // the pieces from which control gets to it: graph.edges[from:to]
 	to     int32
+	fork   bool  // it ends in a br_table of many labels
+	arm    bool  // control gets to it from such a piece
 	weight int64 // of its instructions
 	since  int64 // the heaviest way to it since the last charge
 	ahead  int64 // the heaviest way behind it until the next charges
@@ -90,6 +96,7 @@ func (g *graph) comeFrom(from int32) {
 	p, last := &g.pieces[from], &g.pieces[len(g.pieces)-1]
 	g.edges = append(g.edges, from)
 	last.to++
+	last.arm = last.arm || p.fork
 	way := p.weight
 	if !p.charges() {
 		way += p.since
@@ -99,7 +106,7 @@ func (g *graph) comeFrom(from int32) {
 
 // charges reports whether a piece that has been read is to charge, unless that turns out not to be worth it.
 func (p *piece) charges() bool {
-	return p.kind != plainPiece || p.since >= chargeFuel || p.weight >= chargeFuel
+	return p.kind != plainPiece || p.arm || p.since >= chargeFuel || p.weight >= chargeFuel
 }
 
 // charge finds what each charge has to pay for, from the end to the start, and notes it in the plan.

@@ -122,6 +122,30 @@ var (
 	v128Const = op(0xfd, 0x0c, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 )
 
+// In a loop around a br_table of many labels, as interpreters have it, each round costs what its own way weighs and not
+// the heaviest one.
+func TestDispatchPaysForItsWay(t *testing.T) {
+	// Parameter 0 says which way, 1 how many rounds. Way n is n times ten instructions.
+	const ways = 12
+	var labels []int
+	for n := range ways {
+		labels = append(labels, n)
+	}
+	code := cat(get(0), brTable(labels...))
+	for n := range ways {
+		code = cat(block(void, code), rep(10*n, nop), br(ways-1-n)) // to the loop's end
+	}
+	code = loop(void, cat(block(void, code), get(1), i32c(1), sub, tee(1), brIf(0)))
+	g := instantiate(t, wazero.NewRuntimeConfigInterpreter(), only(fn{name: "f", params: vals{i32, i32}, code: code}), meter.Limits{})
+	for n := range uint64(ways) {
+		const rounds, shared = 10, 1 + ways + 2 + 1 + 5 // blocks, br_table, br, the rest of the loop
+		one, eleven := g.spent(t, "f", n, 1), g.spent(t, "f", n, 1+rounds)
+		if got, least := (eleven-one)/rounds, 10*n+shared; got < least || got > least+20 {
+			t.Errorf("a round of way %d costs %d, and takes %d", n, got, least)
+		}
+	}
+}
+
 // An entry is the function that it calls, with a budget, of which it tells what is left.
 func TestEntries(t *testing.T) {
 	limits := meter.Limits{Slice: 1_000, Entries: []string{"tight", "leaf", "absent", "memory"}}

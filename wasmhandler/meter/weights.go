@@ -24,6 +24,9 @@ const (
 // been paid for, what follows the next branch or label is charged for there.
 const chargeFuel = 128
 
+// manyLabels is how many labels a br_table has behind which control pays for each way by itself.
+const manyLabels = 8
+
 // lightFuel is what is not worth a charge of its own.
 const lightFuel = 16
 

@@ -48,7 +48,7 @@ func randomCode(r *rand.Rand, labels, budget int, calls bool) (code []node) {
 			}
 		case n == 12 && r.IntN(2) == 0:
 			c := node{op: opBrTable}
-			for range 1 + r.IntN(4) {
+			for range 1 + r.IntN(12) { // some are so many that each way pays for itself
 				c.labels = append(c.labels, r.IntN(labels))
 			}
 			return append(code, c)
