@@ -111,7 +111,7 @@ func (s *settings) verify(ctx context.Context, out io.Writer) error {
 	if s.handlers != "" {
 		var err error
 		if t.dropins, err = newDropins(t, s); err != nil {
-			return configError(err)
+			return configError(s.locate(about("handlers", err)))
 		}
 		all = append(all, t.dropins.verify(ctx)...)
 	}
@@ -184,6 +184,7 @@ func (d *dropins) verify(ctx context.Context) (all []error) {
 				}
 			}
 			h, err := d.judge(ctx, files, f)
+			err = f.blame(err)
 			if err == nil && isBuiltin(files.Name) {
 				err = errBuiltin(files)
 			}

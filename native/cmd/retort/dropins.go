@@ -236,7 +236,7 @@ func (d *dropins) judge(ctx context.Context, files *dropin.Files, f *listenerFla
 	}
 	if f.set.Changed("handler-config") {
 		if o.Settings, err = argument(f.config, bytes.NewReader(nil), abi.MaxConfig); err != nil {
-			return nil, fmt.Errorf("handler-config: %w", err)
+			return nil, about("handler-config", fmt.Errorf("handler-config: %w", err))
 		}
 	}
 	c.Vectors = o.Vectors
@@ -252,7 +252,7 @@ func (d *dropins) judge(ctx context.Context, files *dropin.Files, f *listenerFla
 	}()
 	if f.set.Changed("handler-config") {
 		if err := core.Configure(m, o.Settings); err != nil {
-			return h, fmt.Errorf("handler-config: %w", err)
+			return h, about("handler-config", fmt.Errorf("handler-config: %w", err))
 		}
 	}
 	o.Config = c
@@ -281,7 +281,7 @@ func (d *dropins) load(ctx context.Context, files *dropin.Files) error {
 	}
 	h, err := d.judge(ctx, files, settings)
 	if err != nil {
-		return err
+		return settings.blame(err)
 	}
 	if err := d.install(files.Name, h, listeners); err != nil {
 		return errors.Join(err, h.Close())

@@ -56,6 +56,22 @@ func configError(err error) error {
 	return &exitError{exitConfig, err}
 }
 
+// settingError is an error that is about the value of one setting, so that it can be told where that comes from.
+type settingError struct {
+	key string
+	error
+}
+
+func (e *settingError) Unwrap() error { return e.error }
+
+// about says that an error is about a setting.
+func about(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &settingError{key, err}
+}
+
 // exclusive returns an error when the flag was given and one of the others was, too.
 func exclusive(cmd *cobra.Command, flag string, others ...string) error {
 	return exclusiveIn(cmd.Flags(), flag, others...)

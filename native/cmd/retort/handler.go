@@ -101,7 +101,7 @@ func (f *handlerFlags) load(
 	}
 	if err != nil {
 		_ = h.Close() // nothing was served: the first error is the one that matters
-		return nil, fmt.Errorf("--handler-config: %w", err)
+		return nil, about("handler-config", fmt.Errorf("--handler-config: %w", err))
 	}
 	return h, nil
 }
@@ -114,12 +114,12 @@ func (f *handlerFlags) make(
 	}
 	for _, name := range moduleFlags {
 		if flags.Changed(name) {
-			return nil, usagef("--%s is for .wasm handlers, and %q is none", name, f.handler)
+			return nil, about(name, usagef("--%s is for .wasm handlers, and %q is none", name, f.handler))
 		}
 	}
 	h, err := builtin.Named(f.handler)
 	if err != nil {
-		return nil, fmt.Errorf("--handler: %w", err)
+		return nil, about("handler", fmt.Errorf("--handler: %w", err))
 	}
 	if r, ok := core.As[reply.Reporter](h); ok {
 		r.ReportTo(func(text string) { log.Info(text) })
@@ -147,7 +147,7 @@ func isModule(handler string) bool {
 func (f *handlerFlags) compile(ctx context.Context, log *slog.Logger) (*engine.Handler, error) {
 	wasm, err := readFile(f.handler, wasmhandler.MaxModule)
 	if err != nil {
-		return nil, fmt.Errorf("--handler: %w", err)
+		return nil, about("handler", fmt.Errorf("--handler: %w", err))
 	}
 	c, err := f.moduleConfig(f.handler, log)
 	if err != nil {
@@ -178,7 +178,7 @@ func (f *handlerFlags) moduleConfig(name string, log *slog.Logger) (c wasmhandle
 		return c, err
 	}
 	if c.Fallback, err = builtin.Named(f.fallback); err != nil {
-		return c, fmt.Errorf("--fallback: %w", err)
+		return c, about("fallback", fmt.Errorf("--fallback: %w", err))
 	}
 	c.Compiler, err = compiler()
 	return c, err

@@ -38,7 +38,7 @@ func (l *guestLimits) applyTo(c *wasmhandler.Config) error {
 		{&frameBytes, &c.FrameBytes}, {&l.tableElements, &c.TableElements},
 	} {
 		if *limit.from < 1 {
-			return usagef("--%s %d: it must be 1 or more", limitFlags[i], *limit.from)
+			return about(limitFlags[i], usagef("--%s %d: it must be 1 or more", limitFlags[i], *limit.from))
 		}
 		*limit.to = *limit.from
 	}

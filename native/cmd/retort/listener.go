@@ -74,7 +74,7 @@ func (f *listenerFlags) add(flags *pflag.FlagSet) {
 // check refuses flags that contradict each other, and those that would do nothing.
 func (f *listenerFlags) check() error {
 	if f.set.Changed("seed") && f.drop == 0 && !isModule(f.handler) {
-		return usagef("--seed is for .wasm handlers and --drop: there is nothing random here")
+		return about("seed", usagef("--seed is for .wasm handlers and --drop: there is nothing random here"))
 	}
 	return errors.Join(
 		exclusiveIn(f.set, "handler", "listen-only"),

@@ -63,7 +63,7 @@ func (f *monitorFlags) watch(s *service) (*watched, error) {
 	if f.metrics != "" {
 		l, err := s.life.streams.listen("metrics "+f.metrics, func() (net.Listener, error) { return net.Listen("tcp", f.metrics) })
 		if err != nil {
-			return nil, fmt.Errorf("--metrics: %w", err)
+			return nil, about("metrics", fmt.Errorf("--metrics: %w", err))
 		}
 		opened = append(opened, l)
 		s.log.Info("metrics are here", "url", "http://"+l.Addr().String()+"/metrics")
@@ -75,7 +75,7 @@ func (f *monitorFlags) watch(s *service) (*watched, error) {
 			for _, o := range opened {
 				_ = o.Close() // nobody has asked yet
 			}
-			return nil, err
+			return nil, about("status-socket", err)
 		}
 		w.listeners = append(w.listeners, func(ctx context.Context) { w.Serve(ctx, l, w.StatusHandler()) })
 	}

@@ -57,7 +57,7 @@ func (f *policyFlags) get(flags *pflag.FlagSet, conns []core.Conn) (*guard.Polic
 	for _, name := range []string{"rate", "prefix4", "prefix6", "fault-cost", "max-amplification",
 		"low-port-exchanges", "client-port-exchanges", "client-ports"} {
 		if flags.Lookup(name).Value.String() == "0" {
-			return nil, usagef("--%s 0: it must be 1 or more", name)
+			return nil, about(name, usagef("--%s 0: it must be 1 or more", name))
 		}
 	}
 	policy := f.policy

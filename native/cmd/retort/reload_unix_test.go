@@ -146,7 +146,7 @@ func TestReload(t *testing.T) {
 	r.refuse("rate = 3\n", `retort.toml:1: .*rate`)
 	r.refuse(said("two", "[defaults]\namplification = 3"), `retort.toml:2: there is no key .*amplification`)
 	r.refuse(said("x", "")+"handler = 'twice'\n", `retort.toml:\d+: `)
-	r.refuse(said("x", "")+"[[listener]]\nname = 'm'\nport = 0\nhandler = 'gone.wasm'\n", `retort.toml:9: --handler: open .*gone.wasm: `)
+	r.refuse(said("x", "")+"[[listener]]\nname = 'm'\nport = 0\nhandler = 'gone.wasm'\n", `retort.toml:12: --handler: open .*gone.wasm: `)
 	r.refuse(said("x", "")+fmt.Sprintf("[[listener]]\nname = 'm'\nport = %d\n", taken), `listener \\"m\\": .*another program has the port`)
 	r.refuse(said("x", "")+"loop-guard = 'off'\naddresses = ['0.0.0.0:0']\n", `retort.toml:2: guard: without its loop guard`)
 	if one, two := r.ask(r.addr), r.ask(more); one != "two" || two != "HELLO" {

@@ -77,6 +77,12 @@ func (f *replayFlags) run(cmd *cobra.Command, path string) (err error) {
 		return err
 	}
 	defer closeInto(&err, h)
+	if file.Skipped > 0 {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d packets are left out: they are no UDP datagrams, or were cut when they were captured\n",
+			file.Skipped); err != nil {
+			return err
+		}
+	}
 	return f.compare(cmd.Context(), cmd.OutOrStdout(), exchanges, h)
 }
 

@@ -86,11 +86,11 @@ func (f *processFlags) add(flags *pflag.FlagSet) {
 func (f *processFlags) check() error {
 	switch {
 	case f.printBuffer > maxPrintBuffer:
-		return usagef("--print-buffer %v is more than %v", f.printBuffer, flagtype.Size(maxPrintBuffer))
+		return about("print-buffer", usagef("--print-buffer %v is more than %v", f.printBuffer, flagtype.Size(maxPrintBuffer)))
 	case f.handover <= 0:
-		return usagef("--handover-timeout %v: it must be more than 0", f.handover)
+		return about("handover-timeout", usagef("--handover-timeout %v: it must be more than 0", f.handover))
 	case f.handlersPoll <= 0:
-		return usagef("--handlers-poll %v: it must be more than 0", f.handlersPoll)
+		return about("handlers-poll", usagef("--handlers-poll %v: it must be more than 0", f.handlersPoll))
 	}
 	return nil
 }
@@ -198,7 +198,7 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 	}
 	if wanted.capture != "" {
 		if s.capture, err = capture.New(wanted.capture, int64(wanted.captureSize), log); err != nil {
-			return err
+			return wanted.locate(about("capture-size", err))
 		}
 		defer closeWithin(lastWords, s.endCapture)
 	}
@@ -217,13 +217,13 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 	}
 	watched, err := wanted.watch(s)
 	if err != nil {
-		return err
+		return wanted.locate(err)
 	}
 	watched.LogLost = stderr.Lost
 	defer watched.run()()
 	if s.capture != nil { // as the last thing that can fail: a predecessor writes there until it ends
 		if err := s.capture.Begin(s.life.before != nil); err != nil {
-			return err
+			return wanted.locate(about("capture", err))
 		}
 	}
 	stderr.Start()
@@ -239,7 +239,7 @@ func (s *service) open(ctx context.Context, wanted *settings, stdin io.Reader) (
 	if wanted.handlers != "" {
 		var err error
 		if s.dropins, err = newDropins(s, wanted); err != nil {
-			return nil, configError(err)
+			return nil, configError(wanted.locate(about("handlers", err)))
 		}
 	}
 	var specs []engine.Spec

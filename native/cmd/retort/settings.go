@@ -98,7 +98,26 @@ func (f *serverFlags) get(hosts []string) (*settings, error) {
 	if err := s.findListeners(file); err != nil {
 		return nil, err
 	}
-	return s, s.check()
+	if err := s.locate(s.check()); err != nil {
+		if _, inFile := errors.AsType[*config.Error](err); inFile {
+			err = configError(err)
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// locate says of an error about a setting that listeners share where that was said, unless it was a flag.
+func (s *settings) locate(err error) error {
+	if e, ok := errors.AsType[*settingError](err); ok && isWritten(s.sources[e.key]) {
+		return &config.Error{Source: s.sources[e.key], Err: err}
+	}
+	return err
+}
+
+// isWritten says whether a source can be told as a place: a line of a file, or a variable.
+func isWritten(s config.Source) bool {
+	return s.Kind == config.FromFile || s.Kind == config.FromEnvironment
 }
 
 // readConfig reads a configuration file. Names of files in it are relative to it.
@@ -297,14 +316,18 @@ func (s *settings) checkModuleFlags() error {
 	return nil
 }
 
-// blame says of an error of a listener where in the configuration the listener is.
+// blame says of an error of a listener where in the configuration the setting is that it is about, or the listener.
 func (f *listenerFlags) blame(err error) error {
 	source := f.source
-	if source.Kind == config.FromDefault {
+	if e, ok := errors.AsType[*settingError](err); ok {
+		if v, ok := f.layers.Find(e.key); ok {
+			source = v.Source
+		}
+	} else if source.Kind == config.FromDefault {
 		v, _ := f.layers.Find("handler")
 		source = v.Source
 	}
-	if err == nil || source.Kind != config.FromFile && source.Kind != config.FromEnvironment {
+	if err == nil || !isWritten(source) {
 		return err
 	}
 	return configError(&config.Error{Source: source, Err: err})

@@ -98,6 +98,7 @@ func (c *Capture) Observer(handler func() string) func(*server.Observation) {
 // observe takes a copy of an observation, if there is room.
 func (c *Capture) observe(handler string, o *server.Observation) {
 	if c.stopped.Load() {
+		c.missed.Add(1)
 		return
 	}
 	size := len(o.Datagram.Data) + len(o.Reply)
@@ -156,20 +157,21 @@ func (c *Capture) write() {
 				c.log.Warn("the capture stays aside, where a successor that has failed has put it", "file", c.file.older, "error", err)
 			}
 		}
+		written := 0
 		for _, e := range batch {
 			if c.err == nil {
 				c.number++
 				c.err = c.file.add(c.number, e)
 			}
-			if c.err != nil {
-				c.missed.Add(1)
-				continue
+			if c.err == nil {
+				written++
 			}
-			c.written.Add(1)
 		}
 		if c.err == nil && len(batch) > 0 {
 			c.err = c.file.flush()
 		}
+		c.written.Add(uint64(written))
+		c.missed.Add(uint64(len(batch) - written))
 		if c.err != nil && !c.stopped.Swap(true) {
 			c.log.Error("the capture has ended, and the server goes on", "error", c.err)
 		}
@@ -195,7 +197,11 @@ func (c *Capture) Close(ctx context.Context) error {
 	c.rouse()
 	select {
 	case <-c.done:
-		return errors.Join(c.err, c.file.close())
+		if c.err != nil {
+			_ = c.file.disk.Close() // it has failed before
+			return c.err
+		}
+		return c.file.close()
 	case <-ctx.Done():
 		return fmt.Errorf("capture %s: what was left could not be written in time: %w", c.file.path, ctx.Err())
 	}

@@ -322,6 +322,41 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// What comes after a capture has failed is missed, and counted; the reason is told once, and when it is closed.
+func TestDiskFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "c.pcapng")
+	var said bytes.Buffer
+	c, err := open(path, 1<<20, slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Skip("what is open cannot be removed here: ", err)
+	}
+	observe := c.Observer(func() string { return "x" })
+	const n = 1000
+	for range n {
+		observe(&server.Observation{Datagram: &core.Datagram{From: client4, To: server4, Time: noon, Data: make([]byte, 1000)}})
+	}
+	for written, missed := c.Counts(); written+missed < n; written, missed = c.Counts() {
+		time.Sleep(time.Millisecond)
+	}
+	observe(&server.Observation{Datagram: &core.Datagram{From: client4, To: server4, Time: noon}})
+	if err := c.Close(t.Context()); !errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("closing it says %v", err)
+	}
+	if written, missed := c.Counts(); written+missed != n+1 || missed == 0 {
+		t.Errorf("%d were written and %d missed", written, missed)
+	}
+	if strings.Count(said.String(), "no such file") != 1 {
+		t.Errorf("it has logged\n%s", &said)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := open(filepath.Join(dir, "x", "y.pcapng"), capture.DefaultSize, slog.Default()); err == nil {

@@ -175,6 +175,11 @@ func (f *file) again() error {
 }
 
 // flush has everything on its way to the disk.
-func (f *file) flush() error { return errors.Join(f.ng.Flush(), f.buffer.Flush()) }
+func (f *file) flush() error {
+	if err := f.ng.Flush(); err != nil {
+		return err // the buffer's, too
+	}
+	return f.buffer.Flush()
+}
 
 func (f *file) close() error { return errors.Join(f.flush(), f.disk.Close()) }
