@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
+	"github.com/retort-udp/retort/wasmhandler/internal/compiles"
 	"github.com/retort-udp/retort/wasmhandler/internal/race"
 )
 
@@ -207,10 +207,4 @@ func goGuest(t testing.TB, name string, flags ...string) []byte {
 var guests sync.Mutex
 
 // compilerHere tells whether wazero compiles on this machine.
-func compilerHere() bool {
-	switch runtime.GOOS {
-	case "linux", "darwin", "windows", "freebsd", "netbsd":
-		return runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64"
-	}
-	return false
-}
+func compilerHere() bool { return compiles.Here() }
