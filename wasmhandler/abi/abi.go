@@ -8,7 +8,6 @@ package abi
 import (
 	"encoding/binary"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/retort-udp/retort/core"
@@ -129,23 +128,4 @@ func addressOf(a netip.Addr) (family uint64, of address) {
 func addressOf4(a netip.Addr) address {
 	v4 := a.As4()
 	return address{0, 0xffff<<16 | uint64(binary.LittleEndian.Uint32(v4[:]))<<32}
-}
-
-// ReadMeta fills d's addresses and time from the meta block in b, which is at least MetaSize long. A
-// scope id becomes a zone in digits.
-func ReadMeta(b []byte, d *core.Datagram) {
-	_ = b[MetaSize-1]
-	peer, local := b[metaPeerAddr:metaPeerAddr+16], b[metaLocalAddr:metaLocalAddr+16]
-	var from, to netip.Addr
-	if b[metaFamily] == 4 {
-		from, to = netip.AddrFrom4([4]byte(peer[12:])), netip.AddrFrom4([4]byte(local[12:]))
-	} else {
-		from, to = netip.AddrFrom16([16]byte(peer)), netip.AddrFrom16([16]byte(local))
-		if zone := binary.LittleEndian.Uint32(b[metaZone:]); zone != 0 {
-			from = from.WithZone(strconv.FormatUint(uint64(zone), 10))
-		}
-	}
-	d.From = netip.AddrPortFrom(from, binary.LittleEndian.Uint16(b[metaPeerPort:]))
-	d.To = netip.AddrPortFrom(to, binary.LittleEndian.Uint16(b[metaLocalPort:]))
-	d.Time = time.Unix(0, int64(binary.LittleEndian.Uint64(b[metaTime:]))).UTC()
 }

@@ -117,6 +117,39 @@ func TestMetaWriter(t *testing.T) {
 	}
 }
 
+// A reader of many blocks reads what ReadMeta does, whatever they have in common with those before, and whatever became
+// of the datagram that it read into.
+func TestMetaReader(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	addrs := []netip.Addr{
+		netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"),
+		netip.MustParseAddr("::"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("fe80::1"),
+	}
+	addr := func(half int) netip.AddrPort {
+		return netip.AddrPortFrom(addrs[half*3+random.IntN(3)], uint16(random.IntN(2)))
+	}
+	var r abi.MetaReader
+	var d core.Datagram // one for all, as guests do it
+	block := make([]byte, abi.MetaSize)
+	for range 20_000 {
+		half := random.IntN(2)
+		want := core.Datagram{From: addr(half), To: addr(half), Time: time.Unix(0, random.Int64N(2))}
+		abi.PutMeta(block, &want, random.Uint32N(2)*uint32(half))
+		abi.ReadMeta(block, &want)
+		if random.IntN(8) == 0 {
+			d = core.Datagram{}
+		}
+		if r.Read(block, &d); d.From != want.From || d.To != want.To || d.Time != want.Time {
+			t.Fatalf("% x:\n got %v %v %v\nwant %v %v %v", block, d.From, d.To, d.Time, want.From, want.To, want.Time)
+		}
+	}
+	// A block of zeros is none of ours, and is read all the same.
+	d = core.Datagram{}
+	if new(abi.MetaReader).Read(make([]byte, abi.MetaSize), &d); d.Time != time.Unix(0, 0).UTC() || d.To.Addr() != netip.IPv6Unspecified() {
+		t.Errorf("zeros: to %v at %v", d.To, d.Time)
+	}
+}
+
 // An IPv4 peer stays one, however the host's socket wrote its address.
 func TestMetaUnmaps(t *testing.T) {
 	d := core.Datagram{
