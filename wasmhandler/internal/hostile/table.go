@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,9 +19,15 @@ func rounded(d time.Duration) string {
 	case ms < 0.1:
 		return "< 0.1 ms"
 	case ms < 1000:
-		return fmt.Sprintf("%.2g ms", ms)
+		return twoDigits(ms) + " ms"
 	}
-	return fmt.Sprintf("%.2g s", d.Seconds())
+	return twoDigits(d.Seconds()) + " s"
+}
+
+// twoDigits is a number with the two digits that mean something, and never with an exponent.
+func twoDigits(x float64) string {
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 2, 64), 64) // it was formatted as one
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
 // tableHead begins the table.
