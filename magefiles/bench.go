@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/magefile/mage/mg"
@@ -44,6 +46,19 @@ func (Bench) Operations(rounds *int, duration *time.Duration, by *string) error 
 // valgrind. Settings: as in -servers='^Retort'.
 func (Bench) Instructions(servers *string) error {
 	return sh.RunV("go", appendFlag([]string{"run", compare, "-by", "instructions"}, "servers", servers)...)
+}
+
+// Profile loads the command for a minute and keeps the profile by which the compiler inlines in it from then on. See
+// https://go.dev/doc/pgo. Tests are built without it, so that less is built twice.
+func (Bench) Profile() error {
+	dir, err := os.MkdirTemp("", "retort-profile")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	return sh.RunV("go", "test", "-pgo=off", "-trimpath", "-run", "^$", "-bench", "^BenchmarkLoad$", "-benchtime", "10s",
+		"-o", filepath.Join(dir, "test"), "-cpuprofile", filepath.Join("native", "cmd", "retort", "default.pgo"),
+		"./native/cmd/retort")
 }
 
 // Micro runs the benchmarks of every layer. Settings: as in -packages=./core/guard -run=Datagram.

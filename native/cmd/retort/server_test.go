@@ -21,7 +21,7 @@ import (
 )
 
 // startServer runs a server within the test, and returns it with its address.
-func startServer(t *testing.T, args ...string) (*process, string) {
+func startServer(t testing.TB, args ...string) (*process, string) {
 	t.Helper()
 	p := runInBackground(append([]string{"server", "-p", "0"}, args...)...)
 	t.Cleanup(func() {
