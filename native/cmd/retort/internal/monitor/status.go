@@ -3,11 +3,13 @@ package monitor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -123,6 +125,9 @@ func AskStatus(ctx context.Context, path string) (*Status, error) {
 	}
 	response, err := client.Do(request)
 	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // that it speaks HTTP is nobody's concern
+		}
 		return nil, fmt.Errorf("no server answers at %s (it listens there with --status-socket): %w", path, err)
 	}
 	defer response.Body.Close()

@@ -1,6 +1,6 @@
 // Soak runs a server for minutes or hours under full load, while it goes through everything that happens to servers in
 // years: handlers are swapped, hostile modules come and go, datagrams are lost on purpose, requests are captured,
-// metrics are scraped, and the server hands over to its successors. It writes a report with a verdict:
+// metrics are scraped, the configuration changes, and the server hands over to its successors. It writes a report with a verdict:
 //
 //	go run ./native/cmd/retort/internal/soak -time 1h -report bin/soak.txt
 //
@@ -111,6 +111,7 @@ func run(ctx context.Context, o options, dir string) (*result, error) {
 	beside.Go(func() { churn.hurt(soaking) })
 	beside.Go(func() { sampler.watch(soaking) })
 	beside.Go(func() { s.handOverNowAndThen(soaking, o.time) })
+	beside.Go(func() { s.reloadNowAndThen(soaking) })
 	clients.ask(ctx, o.time)
 	cancel()
 	beside.Wait()
@@ -120,6 +121,7 @@ func run(ctx context.Context, o options, dir string) (*result, error) {
 	r := &result{
 		elapsed: time.Since(began), clients: clients.all, churn: churn, samples: sampler.samples,
 		sampleErrors: sampler.errors, handOvers: s.handOvers, handOverErrors: s.errors,
+		reloads: s.reloads, reloadErrors: s.reloadErrors,
 	}
 	r.captured, err = captured(dir)
 	if err != nil {

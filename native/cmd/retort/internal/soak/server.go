@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/retort-udp/retort/native/cmd/retort/internal/monitor"
@@ -26,7 +28,21 @@ const (
 
 // configuration has three listeners. Two are served by files of the directory of handlers; what comes to the third is
 // lost in part on purpose. The loop guard would withhold replies from clients that ask for ever.
-const configuration = `
+//
+// Of the second something else is said each time, so that it begins anew, at the same socket; and there is a fourth
+// listener each second time.
+func configuration(n int) string {
+	text := fmt.Sprintf(configured, 1000+n%1000)
+	if n%2 == 1 {
+		text += "\n[[listener]]\nname = \"" + sometimes + "\"\naddresses = [\"127.0.0.1:0\"]\nhandler = \"drop\"\n"
+	}
+	return text
+}
+
+// sometimes is the name of the fourth listener.
+const sometimes = "sometimes"
+
+const configured = `
 [defaults]
 loop-guard = "off"
 
@@ -39,12 +55,13 @@ handler = "soak-echo"
 name = "length"
 addresses = ["127.0.0.1:0"]
 handler = "soak-length"
+rate = %d
 
 [[listener]]
 name = "impaired"
 addresses = ["127.0.0.1:0"]
 handler = "echo"
-impair = "loss=5%"
+impair = "loss=5%%"
 `
 
 // server is the process that serves, and after a hand-over the one that serves instead.
@@ -53,9 +70,12 @@ type server struct {
 	url          string // of the metrics
 	process      *os.Process
 	pid          atomic.Int64
+
+	changing     sync.Mutex // held while one process takes over from another, or reads its configuration again
 	handOvers    int
 	errors       []error // of hand-overs
-
+	reloads      int
+	reloadErrors []error
 }
 
 // build makes the command of this tree.
@@ -75,8 +95,7 @@ func build(ctx context.Context, dir string) (program string, err error) {
 // start starts a server and waits until it is ready. Dir has its directory of handlers already.
 func start(ctx context.Context, program, dir string) (*server, error) {
 	s := &server{program: program, dir: dir}
-	config := filepath.Join(dir, "retort.toml")
-	if err := os.WriteFile(config, []byte(configuration), 0o600); err != nil {
+	if err := s.configure(0); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(s.logFile())
@@ -85,7 +104,7 @@ func start(ctx context.Context, program, dir string) (*server, error) {
 	}
 	defer log.Close() // the server has its own
 	// A successor is started with the same arguments.
-	cmd := exec.Command(program, "server", "--quiet", "--config", config, "--handlers", handlersIn(dir),
+	cmd := exec.Command(program, "server", "--quiet", "--config", s.config(), "--handlers", handlersIn(dir),
 		"--metrics", "127.0.0.1:0", "--status-socket", s.socket(), "--cache-dir", filepath.Join(dir, "cache"),
 		"--capture", filepath.Join(dir, captureName), "--capture-size", fmt.Sprint(captureSize))
 	cmd.Stderr = log
@@ -116,6 +135,7 @@ func start(ctx context.Context, program, dir string) (*server, error) {
 
 var metricsAt = regexp.MustCompile(`metrics are here" url=(\S+)`)
 
+func (s *server) config() string  { return filepath.Join(s.dir, "retort.toml") }
 func (s *server) logFile() string { return filepath.Join(s.dir, "log") }
 func (s *server) socket() string  { return filepath.Join(s.dir, "status") }
 
@@ -191,12 +211,59 @@ func (s *server) handOverNowAndThen(ctx context.Context, all time.Duration) {
 		if !pause(ctx, time.Until(began.Add(time.Duration(at*float64(all))))) {
 			return
 		}
-		if err := s.handOver(); err != nil {
+		s.changing.Lock()
+		err := s.handOver()
+		s.changing.Unlock()
+		if err != nil {
 			s.errors = append(s.errors, err)
 			return
 		}
 		s.handOvers++
 	}
+}
+
+// configure writes the configuration for the nth time.
+func (s *server) configure(n int) error {
+	return os.WriteFile(s.config(), []byte(configuration(n)), 0o600)
+}
+
+// reloadEvery is the time between two changes of the configuration.
+const reloadEvery = 2 * time.Second
+
+// reloadNowAndThen has the server read its configuration again and again.
+func (s *server) reloadNowAndThen(ctx context.Context) {
+	if noTerminate != "" {
+		return
+	}
+	for n := 1; pause(ctx, reloadEvery); n++ {
+		if err := s.reload(n); err != nil {
+			s.reloadErrors = append(s.reloadErrors, err)
+			return
+		}
+		s.reloads++
+	}
+}
+
+// reload changes the configuration, and waits until that is in force.
+func (s *server) reload(n int) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if err := s.configure(n); err != nil {
+		return err
+	}
+	if err := s.process.Signal(syscall.SIGHUP); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := until(ctx, func() bool {
+		_, err := s.address(ctx, sometimes)
+		return (err == nil) == (n%2 == 1)
+	})
+	if err != nil {
+		return fmt.Errorf("configuration %d is not in force: %w", n, err)
+	}
+	return nil
 }
 
 // alive says whether the server answers.

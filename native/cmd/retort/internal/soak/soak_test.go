@@ -63,6 +63,7 @@ func TestVerdict(t *testing.T) {
 		"growing memory":          func(r *result) { grow(r, func(s *sample, n int) { s.rss += n << 22 }) },
 		"growing descriptors":     func(r *result) { grow(r, func(s *sample, n int) { s.descriptors += n }) },
 		"a hand-over that failed": func(r *result) { r.handOverErrors = []error{os.ErrInvalid} },
+		"a configuration":         func(r *result) { r.reloadErrors = []error{os.ErrInvalid} },
 		"no good end":             func(r *result) { r.end = os.ErrInvalid },
 	} {
 		r := good()
@@ -80,7 +81,7 @@ func good() *result {
 	plain.counts.Sent, plain.counts.Answered = 1000, 1000
 	lossy.counts.Sent, lossy.counts.Answered, lossy.counts.Lost = 10_000, 9000, 1000
 	r := &result{
-		clients: []*client{plain, lossy}, captured: captureSize, handOvers: 1,
+		clients: []*client{plain, lossy}, captured: captureSize, handOvers: 1, reloads: 1,
 		churn: &churn{swaps: 1, refused: 1, tried: map[string]bool{"a": true}},
 	}
 	for range 60 {

@@ -25,6 +25,8 @@ type result struct {
 
 	handOvers      int
 	handOverErrors []error
+	reloads        int
+	reloadErrors   []error
 
 	captured   int64 // bytes
 	alive, end error
@@ -140,6 +142,9 @@ func (r *result) checkChurn(t *table) {
 	t.leftOut(noHandOver)
 	if noHandOver == "" {
 		t.check("hand-overs", r.handOvers > 0 && len(r.handOverErrors) == 0, "%d%s", r.handOvers, told(r.handOverErrors))
+	}
+	if noTerminate == "" {
+		t.check("configurations", r.reloads > 0 && len(r.reloadErrors) == 0, "%d%s", r.reloads, told(r.reloadErrors))
 	}
 	const most = 2*captureSize + captureSize/4
 	t.check("capture", r.captured > 0 && r.captured <= most, "%d KiB on disk, at most %d", r.captured>>10, most>>10)
