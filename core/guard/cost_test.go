@@ -29,11 +29,12 @@ func crowd(peers int, loopback bool) []core.Datagram {
 
 // passage walks a batch as a server does, through a guard or past it.
 type passage struct {
-	batch   []core.Datagram
-	handler core.Handler
-	worker  *guard.Worker // nil: there is none
-	dst     []byte
-	now     time.Time
+	messages []core.Message
+	batch    []core.Datagram // of them
+	handler  core.Handler
+	worker   *guard.Worker // nil: there is none
+	dst      []byte
+	now      time.Time
 }
 
 func (p *passage) walk() {
@@ -46,9 +47,10 @@ func (p *passage) walk() {
 		return
 	}
 	p.worker.Begin(p.now)
+	p.worker.Meet(p.messages)
 	for i := range p.batch {
 		d := &p.batch[i]
-		limit, v := p.worker.Admit(d, false)
+		limit, v := p.worker.Admit(i, d)
 		if v != guard.Admit {
 			continue
 		}
@@ -61,7 +63,6 @@ func (p *passage) walk() {
 		}
 		p.worker.Replied(d.Data, reply)
 	}
-	p.worker.End()
 }
 
 // BenchmarkCost is what the guard costs each datagram that it admits: batches of 64 go through it and past it in turn,
@@ -93,7 +94,8 @@ func BenchmarkCost(b *testing.B) {
 			past := &passage{batch: make([]core.Datagram, size), handler: bb.handler, dst: make([]byte, 0, core.MaxPayload4+1)}
 			through := *past
 			through.now = guardtest.Epoch
-			through.worker = newWorker(b, &guard.Policy{Rate: 1_000_000, Burst: 60_000_000}, bb.handler, public.String())
+			through.worker = newWorker(b, &guard.Policy{Rate: 1_000_000, Burst: 60_000_000}, bb.handler, public.String()).Worker
+			through.messages = make([]core.Message, size)
 			var with, without, differences [1 << 13]float64 // of the last batches
 			next, pairs := 0, 0
 			b.ReportAllocs()
@@ -105,6 +107,7 @@ func BenchmarkCost(b *testing.B) {
 						d.From = randomPeer(rng)
 					}
 					d.Data = payload
+					through.messages[i] = core.Message{Data: payload, From: d.From, To: d.To}
 				}
 				through.now = through.now.Add(size * 2 * time.Microsecond)
 				turns := [2]*passage{past, &through}
@@ -174,7 +177,6 @@ func TestDatagramsAllocateNothing(t *testing.T) {
 				w.Replied(d.Data, reply)
 				w.Fault()
 			}
-			w.End()
 		}); n != 0 {
 			t.Errorf("from %s: %v allocations", from, n)
 		}

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
-
-	"github.com/retort-udp/retort/core"
 )
 
 // Explain writes the rules in force to w, for an operator, with the memory that they take.
@@ -145,11 +143,10 @@ func (g *Guard) explainLoops() []string {
 }
 
 func (g *Guard) explainBudget() []string {
-	if g.budget == noRatio<<ratioBits {
+	if g.kinds[0].budget == noBudget {
 		return []string{"not limited"}
 	}
-	four := func(n int) int { return g.budget.reply(n, headers4, core.MaxPayload4) }
-	six := func(n int) int { return g.budget.reply(n, headers6, core.MaxPayload6) }
+	six, four := g.kinds[0].reply, g.kinds[2].reply
 	return []string{
 		fmt.Sprintf("at most %v bytes out for each byte in, off loopback, the headers of IP and UDP counted",
 			g.policy.MaxAmplification),

@@ -23,12 +23,12 @@ type Guard struct {
 	ports      [1 << 16 / 64]uint64 // a set: the ports that the server listens on
 	own        []netip.AddrPort
 	local      map[netip.Addr]struct{}
+	fewPorts   uint64               // a set: those ports modulo 64
 	suspicious [1 << 16 / 64]uint64 // a set: the ports whose owners may be servers
+	exchanges  [2]uint32            // how many in strict alternation a peer may have; the second if it is suspicious
 	listed     prefixes
-	budget     budget
-	rates      *rates  // nil: there is no limit
-	mask4      uint128 // of the prefixes that share a rate
-	mask6      uint128
+	kinds      [4]kind
+	rates      *rates // nil: there is no limit
 }
 
 // New returns a Guard for a server that listens on the given addresses. A nil policy is the zero one. The
@@ -49,15 +49,16 @@ func New(p *Policy, listening ...netip.AddrPort) (*Guard, error) {
 	for _, a := range listening {
 		g.own = append(g.own, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
 		g.ports[a.Port()/64] |= 1 << (a.Port() % 64)
+		g.fewPorts |= 1 << (a.Port() % 64)
 	}
 	for _, a := range p.Local {
 		g.local[a.Unmap()] = struct{}{}
 	}
 	g.suspect()
-	g.budget = newBudget(g.policy.MaxAmplification)
+	g.exchanges = [2]uint32{uint32(g.policy.ClientPortExchanges), uint32(g.policy.LowPortExchanges)}
+	g.kinds = kinds(&g.policy)
 	if g.policy.RateLimit != Off {
 		g.rates = &rates{bucket: newBucket(g.policy.Rate, g.policy.Burst)}
-		g.mask4, g.mask6 = mask(96+g.policy.Prefix4), mask(g.policy.Prefix6)
 	}
 	return g, nil
 }
@@ -82,11 +83,16 @@ func (g *Guard) suspect() {
 	}
 }
 
-// source says whether d may be answered at all, by its addresses. Addr is its source as a number; one whose
-// port is not suspicious is none of ours.
-func (g *Guard) source(d *core.Datagram, addr uint128, suspicious bool) Verdict {
+// mayBeRefused says whether source could refuse what comes from there. It is a quick look that spares nearly all
+// peers the thorough one.
+func (g *Guard) mayBeRefused(addr uint128, port uint16) bool {
+	return port == 0 || g.fewPorts>>(port%64)&1 != 0 || g.listed.some || !addr.isOrdinary()
+}
+
+// source says whether datagrams of m may be answered at all, by their addresses. Addr is their source as a number.
+func (g *Guard) source(m *core.Message, addr uint128) Verdict {
 	switch {
-	case d.From.Port() == 0:
+	case m.From.Port() == 0:
 		return PortZero
 	case addr.isUnspecified():
 		return Unspecified
@@ -94,22 +100,25 @@ func (g *Guard) source(d *core.Datagram, addr uint128, suspicious bool) Verdict 
 		return Multicast
 	case addr.isBroadcast():
 		return Broadcast
-	case suspicious && g.isOwn(d.From, d.To.Addr()):
+	case g.isOwn(m.From, m.To.Addr()):
 		return Own
 	case g.listed.denies(addr):
 		return Denied
+	case m.Group && !g.policy.AnswerGroup:
+		return Group
 	}
 	return Admit
 }
 
-func has(ports *[1 << 16 / 64]uint64, port uint16) bool {
-	return ports[port/64]&(1<<(port%64)) != 0
+// has returns 1 when the port is in the set, and else 0.
+func has(ports *[1 << 16 / 64]uint64, port uint16) uint64 {
+	return ports[port/64] >> (port % 64) & 1
 }
 
 // isOwn says whether peer is a name of one of our listeners. A listener on a wildcard address has every address
 // of this host.
 func (g *Guard) isOwn(peer netip.AddrPort, to netip.Addr) bool {
-	if !has(&g.ports, peer.Port()) {
+	if has(&g.ports, peer.Port()) == 0 {
 		return false
 	}
 	from := peer.Addr().Unmap()
@@ -134,27 +143,6 @@ func (g *Guard) isLocal(from, to netip.Addr) bool {
 	}
 	_, listed := g.local[from]
 	return listed
-}
-
-// exchanges returns how many exchanges in strict alternation a peer may have.
-func (g *Guard) exchanges(suspicious bool) uint32 {
-	if suspicious {
-		return uint32(g.policy.LowPortExchanges)
-	}
-	return uint32(g.policy.ClientPortExchanges)
-}
-
-// limitsRate says whether the sources that are on loopback, or those that are not, have a rate.
-func (g *Guard) limitsRate(loopback bool) bool {
-	return g.rates != nil && (!loopback || g.policy.RateLimit == On)
-}
-
-// prefix returns the hash of the prefix that an address shares its rate with.
-func (g *Guard) prefix(addr uint128) uint64 {
-	if addr.is4() {
-		return g.keys.number(addr.and(g.mask4))
-	}
-	return g.keys.number(addr.and(g.mask6))
 }
 
 // Prefix returns the prefix that an address shares its rate with. A log names it instead of the address.

@@ -32,8 +32,21 @@ func report(t *testing.T, format string, args ...any) {
 	}
 }
 
+// worker is a guard's Worker that meets each datagram by itself.
+type worker struct {
+	*guard.Worker
+	message [1]core.Message
+}
+
+// Admit has the Worker meet a datagram and then says what it says.
+func (w *worker) Admit(d *core.Datagram, group bool) (limit int, v guard.Verdict) {
+	w.message[0] = core.Message{From: d.From, To: d.To, Group: group}
+	w.Meet(w.message[:])
+	return w.Worker.Admit(0, d)
+}
+
 // newWorker returns a guard's worker for a server that listens there.
-func newWorker(t testing.TB, p *guard.Policy, h core.Handler, listening ...string) *guard.Worker {
+func newWorker(t testing.TB, p *guard.Policy, h core.Handler, listening ...string) *worker {
 	t.Helper()
 	var addrs []netip.AddrPort
 	for _, l := range listening {
@@ -43,7 +56,7 @@ func newWorker(t testing.TB, p *guard.Policy, h core.Handler, listening ...strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := g.ForWorker(h)
+	w := &worker{Worker: g.ForWorker(h)}
 	w.Begin(guardtest.Epoch)
 	return w
 }

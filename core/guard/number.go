@@ -59,6 +59,14 @@ func (a uint128) isMulticast() bool {
 
 func (a uint128) isBroadcast() bool { return a.hi == 0 && a.lo == mapped|0xffffffff }
 
+// isOrdinary is true for the addresses of most hosts, and for none that is unspecified, multicast or broadcast.
+func (a uint128) isOrdinary() bool {
+	if a.hi != 0 {
+		return a.hi>>56 != 0xff
+	}
+	return a.lo>>32 == mapped>>32 && uint32(a.lo)-1 < 0xe0000000-1 || a.lo == 1
+}
+
 func (a uint128) isLoopback() bool {
 	if a.is4() {
 		return uint32(a.lo)>>24 == 127 // 127.0.0.0/8

@@ -11,6 +11,7 @@ import (
 // Nested prefixes are flattened when it is made, so that a look-up is one binary search whatever their
 // number.
 type prefixes struct {
+	some   bool // there are any
 	v4, v6 ranges
 }
 
@@ -30,7 +31,7 @@ func newPrefixes(deny, allow []netip.Prefix) (p prefixes) {
 		six = len(rules)
 	}
 	others := len(allow) > 0
-	return prefixes{v4: flatten(rules[:six], others), v6: flatten(rules[six:], others)}
+	return prefixes{some: len(rules) > 0, v4: flatten(rules[:six], others), v6: flatten(rules[six:], others)}
 }
 
 // denies says whether an address is denied.

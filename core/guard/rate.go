@@ -7,17 +7,21 @@ package guard
 //
 // All workers share one table of such buckets. A dry bucket need not be kept at all: whoever came once is
 // forgotten after one weight, a millisecond at the default rate, and ten million sources that come once
-// leave no more behind than those of the last millisecond. So the table is small and its error is too:
+// leave no more behind than those of the last millisecond. So the table is small, as it should be: it shares
+// a processor's second cache with everything else. Its error is small too:
 //
 //   - A bucket that is not dry is only forgotten when eight fuller ones have their place in the same line.
 //     Then that prefix begins anew, with an empty bucket. For that, tens of thousands must be above their
 //     rate at once.
-//   - An innocent prefix is taken for a busy one when both have the same line and tag: one in 2^31 for each
+//   - An innocent prefix is taken for a busy one when both have the same line and tag: one in 2^32 for each
 //     busy prefix.
+//   - The clock of the table goes round in 13 days. A prefix that comes back exactly then, and whose cell
+//     nobody took meanwhile, finds its bucket full: one in half a million at the defaults, and for two seconds
+//     at most.
 //
-// A worker looks at a bucket once a batch and pays into it once, at the end; so of W workers that a prefix
-// is spread over, W-1 batches may be answered too many. They are owed: the bucket can be filled to twice
-// its size.
+// A worker fills a copy of a bucket and pays into the table once a batch at most, as till.go says. So of W
+// workers that a prefix is spread over, W-1 may each answer a batch and the 64th part of a bucket too many.
+// They are owed: a bucket can be filled to twice its size.
 
 import (
 	"math/rand/v2"
@@ -26,21 +30,23 @@ import (
 )
 
 const (
-	rateLines = 1 << 15
-	lineCells = 8 // what fills a cache line
+	rateLines = 1 << 12
+	lineCells = 8
 
 	// A cell holds a tag and, in its lower bits, the time at which the bucket is dry, in ticks of 64 ns.
-	// That clock goes round in 208 days. Since no bucket holds more than two minutes, a time that is
-	// further ahead is one that has passed.
-	tagBits  = 16
+	// Since no bucket holds more than two minutes, a time that is further ahead is one that has passed.
+	tagBits  = 20
 	timeBits = 64 - tagBits
 	timeMask = 1<<timeBits - 1
 	tick     = 64 * time.Nanosecond
 )
 
+// line is the buckets that share a cache line.
+type line [lineCells]atomic.Uint64
+
 // rates is the table that the workers share.
 type rates struct {
-	lines [rateLines][lineCells]atomic.Uint64
+	lines [rateLines]line
 	bucket
 }
 
@@ -82,105 +88,52 @@ func (b *bucket) level(cell uint64, now int64) int64 {
 	return level
 }
 
-// place is where a prefix's bucket is, or would be.
-type place struct {
-	cell  *atomic.Uint64
-	seen  uint64 // what was in it
-	level int64
-}
-
-// find returns the place of the prefix with the hash h. One that has no bucket gets the place of the
-// emptiest.
-func (r *rates) find(h uint64, now int64) place {
-	line := &r.lines[h%rateLines]
-	tag := h >> timeBits
+// find returns the cell of the prefix with the hash h, what is in it and the level of its bucket. A prefix that
+// has no bucket gets the cell of the emptiest in its line: its own, if that is dry, where it is found at once
+// the next time.
+func (r *rates) find(h uint64, now int64) (cell *atomic.Uint64, seen uint64, level int64) {
+	line := &r.lines[h/lineCells%rateLines]
+	own := &line[h%lineCells]
+	seen = own.Load()
+	if (seen^h)>>timeBits == 0 {
+		return own, seen, r.level(seen, now)
+	}
 	for i := range line {
-		if seen := line[i].Load(); seen>>timeBits == tag {
-			return place{&line[i], seen, r.level(seen, now)}
+		if other := line[i].Load(); (other^h)>>timeBits == 0 {
+			return &line[i], other, r.level(other, now)
 		}
 	}
-	cell := &line[0]
-	seen := cell.Load()
-	least := r.level(seen, now)
-	for i := 1; i < lineCells && least > 0; i++ {
+	if r.level(seen, now) > 0 {
+		own, seen = r.emptiest(line, now)
+	}
+	return own, seen, 0
+}
+
+// emptiest returns the cell of a line that is missed least, and what is in it.
+func (r *rates) emptiest(line *line, now int64) (cell *atomic.Uint64, seen uint64) {
+	least := r.brim + 1
+	for i := range line {
 		other := line[i].Load()
 		if level := r.level(other, now); level < least {
 			cell, seen, least = &line[i], other, level
 		}
 	}
-	return place{cell: cell, seen: seen}
+	return cell, seen
 }
 
-// pay adds to the bucket of the prefix with the hash h, which was found at p.
-func (r *rates) pay(h uint64, p place, amount, now int64) {
+// swap fills the bucket of the prefix with the hash h to level, unless something else is in its cell than was seen
+// there.
+func (r *rates) swap(h uint64, cell *atomic.Uint64, seen uint64, level, now int64) bool {
+	filled := h&^timeMask | uint64(now+min(level, r.brim))&timeMask
+	return cell.CompareAndSwap(seen, filled)
+}
+
+// pay adds to the bucket of a prefix when another worker has been at its cell.
+func (r *rates) pay(h uint64, amount, now int64) {
 	for {
-		level := min(p.level+amount, r.brim)
-		filled := h>>timeBits<<timeBits | uint64(now+level)&timeMask
-		if p.cell.CompareAndSwap(p.seen, filled) {
+		cell, seen, level := r.find(h, now)
+		if r.swap(h, cell, seen, level+amount, now) {
 			return
 		}
-		p = r.find(h, now) // another worker was there
 	}
-}
-
-// tab is what a worker's batch owes for one prefix.
-type tab struct {
-	prefix uint64 // its hash
-	batch  uint32 // of this batch; the tab of another is empty
-	place  place  // as it was when the batch began
-	owed   int64  // ticks
-}
-
-// tabs is how many prefixes a worker can keep apart in one batch before it has to pay early.
-const tabs = 64
-
-// till is a worker's side of the rates: it touches the table once for each prefix and batch.
-type till struct {
-	rates *rates
-	now   int64 // ticks
-	batch uint32
-	tabs  [tabs]tab
-	open  [tabs]uint8 // the tabs of this batch
-	count int         // of them
-}
-
-// begin begins a batch that came at now, in nanoseconds.
-func (t *till) begin(now int64) {
-	t.batch++
-	t.now = now / int64(tick)
-}
-
-// tab returns the tab of the prefix with the hash h.
-func (t *till) tab(h uint64) *tab {
-	i := h >> 32 % tabs
-	tab := &t.tabs[i]
-	if tab.batch == t.batch {
-		if tab.prefix == h {
-			return tab
-		}
-		t.pay(tab)
-	} else {
-		t.open[t.count] = uint8(i)
-		t.count++
-	}
-	tab.prefix, tab.batch, tab.owed = h, t.batch, 0
-	tab.place = t.rates.find(h, t.now)
-	return tab
-}
-
-// level is what the bucket holds, with what is owed.
-func (t *tab) level() int64 { return t.place.level + t.owed }
-
-func (t *till) pay(tab *tab) {
-	if tab.owed > 0 {
-		t.rates.pay(tab.prefix, tab.place, tab.owed, t.now)
-	}
-}
-
-// end ends the batch: it pays what is owed.
-func (t *till) end() {
-	for _, i := range t.open[:t.count] {
-		t.pay(&t.tabs[i])
-	}
-	t.count = 0
 }

@@ -17,7 +17,7 @@ import (
 // conversation drives a guard.Worker by hand, one datagram a batch unless the time stands still.
 type conversation struct {
 	t        *testing.T
-	w        *guard.Worker
+	w        *worker
 	now      time.Duration
 	from, to netip.AddrPort
 }
@@ -29,7 +29,6 @@ func converse(t *testing.T, p *guard.Policy, from string) *conversation {
 
 // wait lets time go by: the next datagram is in another batch.
 func (c *conversation) wait(d time.Duration) *conversation {
-	c.w.End()
 	c.now += d
 	c.w.Begin(guardtest.Epoch.Add(c.now))
 	return c
@@ -212,7 +211,6 @@ func TestStoreOfWithheldReplies(t *testing.T) {
 					sent[i]++
 				}
 			}
-			w.End()
 		}
 		waiting := w.Counts.Withheld - w.Counts.Released - w.Counts.Lost
 		t.Logf("%d peers, replies of %d bytes: %+v", tt.peers, tt.size, w.Counts)
@@ -283,7 +281,6 @@ func TestFloodDoesNotLoseWithheldReplies(t *testing.T) {
 					t.Errorf("round %d, batch %d, peer %d: released %v, sent %v", round, batch, i, released, sent)
 				}
 			}
-			w.End()
 		}
 	}
 	if n := w.Counts; n.Withheld != 3*held || n.Released != 3*held || n.Lost != 0 {

@@ -83,7 +83,7 @@ func (w *worker) end() {
 // so that the price of recovering is paid once a batch.
 func (w *worker) answer() error {
 	w.guard.Begin(w.batch.Time)
-	defer w.guard.End()
+	w.guard.Meet(w.batch.Messages)
 	w.message, w.rest = -1, nil
 	for {
 		done, err := w.walk()
@@ -141,7 +141,7 @@ func (w *worker) answerOne() error {
 	d := &w.datagram
 	w.tally[received]++
 	w.tally[receivedBytes] += uint64(len(d.Data))
-	limit, verdict := w.guard.Admit(d, w.batch.Messages[w.message].Group)
+	limit, verdict := w.guard.Admit(w.message, d)
 	if verdict != guard.Admit {
 		w.refuse(verdict)
 		return nil

@@ -1,0 +1,121 @@
+package guard
+
+import (
+	"net/netip"
+
+	"github.com/retort-udp/retort/core"
+)
+
+// meetings is how many messages are met at a time.
+const meetings = 64
+
+// meeting is what a worker knows of the next messages. It meets them before it admits the first of their datagrams:
+// it finds out what their addresses tell, and where the tables have their peers and prefixes. A table is larger than
+// the processor's first cache, so that each look into it is a wait; but waits that do not depend on each other are
+// waited for together.
+type meeting struct {
+	messages []core.Message
+	first    int                    // of those that were met last
+	row      [meetings]acquaintance // of these
+
+	to   netip.AddrPort // the local address that was asked last
+	here uint64         // its hash
+}
+
+// acquaintance is what the addresses of a message tell. Unless its verdict is Admit the rest says nothing.
+type acquaintance struct {
+	pair      uint64 // the hash of both addresses
+	place     *peer  // where the peer probably is; nil: it has no place
+	prefix    uint64 // the hash of its prefix
+	tab       *tab   // of its prefix, probably; nil: that has no rate
+	kind      *kind
+	exchanges uint32 // how many it may have in strict alternation
+	verdict   Verdict
+}
+
+// kind is what peers of one family have in common, on loopback or off it.
+type kind struct {
+	mask    uint128 // of the prefix that shares a rate
+	budget  budget
+	headers uint8  // of their datagrams, in bytes
+	most    uint16 // the longest payload that the family carries, in bytes
+	limited bool   // their prefixes have a rate
+}
+
+// known returns what is known of a message.
+func (met *meeting) known(message int) *acquaintance {
+	return &met.row[uint(message-met.first)%meetings]
+}
+
+// Meet says which messages are to be admitted next, of the batch that has begun. They must not change before
+// the next. The messages of a batch may be met in several parts.
+func (w *Worker) Meet(messages []core.Message) {
+	w.met.messages, w.message = messages, 0
+	w.meetFrom(0)
+}
+
+// meetFrom meets some of the messages, from the first one on.
+func (w *Worker) meetFrom(first int) {
+	met := &w.met
+	met.first = first
+	messages := met.messages[first:min(first+meetings, len(met.messages))]
+	var last *core.Message
+	for i := range messages {
+		m, k := &messages[i], &met.row[i%meetings]
+		if last != nil && m.From == last.From && m.To == last.To && m.Group == last.Group {
+			*k = met.row[(i-1)%meetings]
+			continue
+		}
+		w.meet(m, k)
+		last = m
+	}
+}
+
+// meet finds out what the addresses of a message tell.
+func (w *Worker) meet(m *core.Message, k *acquaintance) {
+	g, met := w.guard, &w.met
+	if m.To != met.to {
+		met.to, met.here = m.To, g.keys.end(wide(m.To.Addr()), m.To.Port(), 0)
+	}
+	addr, port := wide(m.From.Addr()), m.From.Port()
+	k.verdict = Admit
+	if m.Group || g.mayBeRefused(addr, port) {
+		if k.verdict = g.source(m, addr); k.verdict != Admit {
+			return
+		}
+	}
+	k.exchanges = g.exchanges[has(&g.suspicious, port)]
+	k.kind = g.kindOf(addr)
+	if w.loops != nil {
+		k.pair = g.keys.end(addr, port, met.here)
+		k.place = w.loops.likely(k.pair)
+	}
+	k.tab = nil
+	if k.kind.limited {
+		k.prefix = g.keys.number(addr.and(k.kind.mask))
+		k.tab = w.till.tab(k.prefix)
+	}
+}
+
+// kinds returns what peers have in common: first those of IPv6 and then of IPv4, each off loopback and then on it.
+func kinds(p *Policy) (all [4]kind) {
+	off, on := newBudget(p.MaxAmplification), noBudget
+	return [4]kind{
+		{mask(p.Prefix6), off, headers6, core.MaxPayload6, p.RateLimit != Off},
+		{mask(p.Prefix6), on, headers6, core.MaxPayload6, p.RateLimit == On},
+		{mask(96 + p.Prefix4), off, headers4, core.MaxPayload4, p.RateLimit != Off},
+		{mask(96 + p.Prefix4), on, headers4, core.MaxPayload4, p.RateLimit == On},
+	}
+}
+
+// kindOf returns what an address has in common with others.
+func (g *Guard) kindOf(addr uint128) *kind {
+	i := 0
+	if addr.is4() {
+		i = 2
+	}
+	if addr.isLoopback() {
+		i++
+	}
+	return &g.kinds[i%len(g.kinds)]
+}

@@ -1,0 +1,115 @@
+package guard
+
+import "math/rand/v2"
+
+const (
+	tableSets = 1 << 12
+	tableWays = 4 // peers of a set
+
+	// A newcomer to a full set takes the place of the peer with the lowest count in one of 64 tries
+	// (these are the bits of a draw that must be 0), in one of 128 when that has had an exchange, and so
+	// on to one of 1,024. So a flood of sources that come once pushes out itself, a loop that begins
+	// under it is found after some sixty datagrams, and peers that are there for long keep nobody out for
+	// ever.
+	newcomerBits = 6
+	oldTimerBits = 4
+)
+
+// peer is what is remembered of one. Two of them fill a cache line.
+type peer struct {
+	tag      uint32 // which of the peers that share this set; 0: nobody
+	count    uint32 // exchanges in strict alternation since the last that was not
+	last     int64  // when its last datagram came, in nanoseconds
+	reply    uint64 // hash of our last reply to it, unless that was its own request; 0: none
+	gap      uint32 // the longest time between two datagrams of late, in units of 1,024 ns
+	batch    uint16 // the number of the batch that its last datagram came in
+	held     uint8  // the slot of its withheld reply, and 1; 0: none
+	answered bool   // its last datagram was
+}
+
+// peers is a worker's memory of its peers. A Conn's peers stay on one worker.
+type peers struct {
+	sets  [tableSets][tableWays]peer
+	store store
+	keys  keys
+	draws *rand.PCG
+	now   int64 // when the batch came, in nanoseconds
+	batch uint16
+}
+
+// begin begins a batch that came at now.
+func (t *peers) begin(now int64) {
+	t.now = now
+	t.batch++
+	t.store.sweep(now)
+}
+
+// likely returns the place where the peer with the hash h is, if it has one: else the place is somebody else's. It
+// reads the whole set, so that all of it is in the processor's cache when it is needed.
+func (t *peers) likely(h uint64) *peer {
+	set := &t.sets[h%tableSets]
+	tag := tagOf(h)
+	i := 0
+	if set[1].tag == tag {
+		i = 1
+	}
+	if set[2].tag == tag {
+		i = 2
+	}
+	if set[3].tag == tag {
+		i = 3
+	}
+	return &set[i]
+}
+
+// tagOf returns the tag of the peer with the hash h.
+func tagOf(h uint64) uint32 { return uint32(h>>32) | 1 }
+
+// find returns the place of the peer with the hash h, or nil when it gets none this time.
+func (t *peers) find(h uint64) *peer {
+	tag := tagOf(h)
+	p := t.likely(h)
+	if p.tag == tag {
+		return p
+	}
+	set := &t.sets[h%tableSets]
+	p = vacant(set, t.now)
+	if p == nil {
+		draw := t.draws.Uint64()
+		if draw>>(64-newcomerBits) != 0 {
+			return nil
+		}
+		p = leastWorth(set)
+		if p == nil || draw<<newcomerBits>>(64-min(p.count, oldTimerBits)) != 0 {
+			return nil
+		}
+	}
+	*p = peer{tag: tag, last: t.now}
+	return p
+}
+
+// vacant returns a place of a set that nobody has, or one whose peer is idle, or nil. One whose reply is withheld
+// keeps its place.
+func vacant(set *[tableWays]peer, now int64) *peer {
+	for i := range set {
+		if p := &set[i]; (p.tag == 0 || idle(p.last, now)) && p.held == 0 {
+			return p
+		}
+	}
+	return nil
+}
+
+// leastWorth returns the peer of a set that is missed least: the one with the lowest count, or of several the one
+// that has been silent for longest. It is nil when all of them have replies withheld.
+func leastWorth(set *[tableWays]peer) (least *peer) {
+	for i := range set {
+		p := &set[i]
+		if p.held == 0 && (least == nil || p.count < least.count || p.count == least.count && p.last < least.last) {
+			least = p
+		}
+	}
+	return least
+}
+
+// idle says whether there was a pause since last. A clock that goes backwards makes everybody idle.
+func idle(last, now int64) bool { return uint64(now-last) > uint64(pause) }

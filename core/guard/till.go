@@ -1,0 +1,123 @@
+package guard
+
+import "sync/atomic"
+
+// A write to memory that other workers write to costs as much as all the rest that a guard does for a datagram. So
+// a worker has a copy of each bucket that it fills, and pays what is owed into the shared table when the next batch
+// has something for that prefix and it is more than a share of a bucket, or the copy is old; or when the place of
+// the copy is needed. It looks at what others have paid at these moments too.
+
+// tab is a worker's copy of the bucket of one prefix.
+type tab struct {
+	prefix uint64 // its hash
+	seen   uint64 // what was in its cell when the tab was opened
+	opened int64  // when that was, in ticks
+	dry    int64  // when the bucket will be dry
+	owed   int64  // ticks that are not paid yet
+	cell   *atomic.Uint64
+}
+
+const (
+	// A worker can keep so many prefixes apart before it has to pay. Each has two places.
+	tabPairs = 1 << 9
+
+	// shares is of how many parts of a bucket a worker may owe one before it pays. A copy is old when a bucket has
+	// lost such a part since: at the defaults, after 15 milliseconds.
+	shares = 64
+
+	// One in so many tabs that are dry when another prefix needs their place is paid, so many times over. They
+	// make no difference to this worker any more, but to others they may; and a flood of sources that come once
+	// costs nobody a write to memory that is shared.
+	dryPaid = 8
+)
+
+// till is a worker's side of the rates.
+type till struct {
+	tabs [tabPairs][2]tab
+	bucket
+	share int64 // ticks
+	rates *rates
+	now   int64 // ticks
+}
+
+func newTill(r *rates) *till {
+	return &till{bucket: r.bucket, share: r.size / shares, rates: r}
+}
+
+// begin begins a batch that came at now, in nanoseconds.
+func (t *till) begin(now int64) { t.now = now / int64(tick) }
+
+// tab returns the tab of the prefix with the hash h. It is that until tab is called for another prefix.
+func (t *till) tab(h uint64) *tab {
+	pair := &t.tabs[h>>32%tabPairs]
+	i := 0
+	if pair[1].prefix == h {
+		i = 1
+	}
+	tab := &pair[i]
+	if tab.prefix != h {
+		tab = t.displace(pair)
+		t.open(tab, h)
+	} else if tab.owed > t.share || uint64(t.now-tab.opened) > uint64(t.share) {
+		t.settle(tab, false)
+		t.open(tab, h)
+	}
+	return tab
+}
+
+// displace settles one of two tabs: the one that will be dry before the other.
+func (t *till) displace(pair *[2]tab) *tab {
+	i := 0
+	if pair[1].dry < pair[0].dry {
+		i = 1
+	}
+	t.settle(&pair[i], true)
+	return &pair[i]
+}
+
+// open makes tab that of the prefix with the hash h.
+func (t *till) open(tab *tab, h uint64) {
+	cell, seen, level := t.rates.find(h, t.now)
+	tab.prefix, tab.seen, tab.opened, tab.dry, tab.owed, tab.cell = h, seen, t.now, t.now+level, 0, cell
+}
+
+// level returns what the bucket holds. A time that is further ahead than it can be is from before the clock went
+// backwards.
+func (t *till) level(tab *tab) int64 {
+	level := tab.dry - t.now
+	if uint64(level) > uint64(t.brim) {
+		return 0
+	}
+	return level
+}
+
+// charge fills the bucket by an amount, from the level that it has.
+func (t *till) charge(tab *tab, level, amount int64) {
+	tab.dry = t.now + min(level+amount, t.brim)
+	tab.owed += amount
+}
+
+// settle pays what is owed. While no other worker has been at the cell, the copy is the truth.
+func (t *till) settle(tab *tab, displaced bool) {
+	if tab.owed == 0 {
+		return
+	}
+	level := t.level(tab)
+	if displaced && level == 0 && tab.owed*dryPaid <= t.share {
+		if (tab.prefix+uint64(t.now))%dryPaid != 0 { // nobody can tell when that is
+			return
+		}
+		tab.owed *= dryPaid
+	} else if t.rates.swap(tab.prefix, tab.cell, tab.seen, level, t.now) {
+		return
+	}
+	t.rates.pay(tab.prefix, tab.owed, t.now)
+}
+
+// close pays everything.
+func (t *till) close() {
+	for i := range t.tabs {
+		t.settle(&t.tabs[i][0], false)
+		t.settle(&t.tabs[i][1], false)
+	}
+}
