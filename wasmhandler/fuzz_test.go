@@ -20,7 +20,7 @@ func FuzzResult(f *testing.F) {
 	for _, seed := range []int32{0, 1, 100, 101, 65527, 65528, 1 << 30, -1, -2, -3, -99, -100, -101, -1 << 31} {
 		f.Add(seed, uint16(100))
 	}
-	h := forWorker(f, load(f, "result", wasmhandler.Config{}))
+	h := forWorker(f, load(f, "result", wasmhandler.Config{FaultAllowance: -1})) // or a source of faults is ignored
 	f.Fuzz(func(t *testing.T, result int32, space uint16) {
 		d := datagram(string(binary.LittleEndian.AppendUint32(nil, uint32(result))))
 		reply, err := h.Reply(room(int(space)), d)
@@ -80,7 +80,8 @@ func FuzzHostCall(f *testing.F) {
 	}
 	slices.SortFunc(functions, func(a, b function) int { return strings.Compare(a.name, b.name) })
 
-	// A guest for each, whose arguments lie in the request, eight bytes apart.
+	// A guest for each, whose arguments lie in the request, eight bytes apart. Many calls are faults.
+	c := wasmhandler.Config{Memory: 4 * 65536, Log: slog.New(slog.DiscardHandler), FaultAllowance: -1}
 	handlers := make([]core.Handler, len(functions))
 	for i, fn := range functions {
 		m := new(wasmgen.Module)
@@ -98,7 +99,7 @@ func FuzzHostCall(f *testing.F) {
 			code = code.Op(wasmgen.Drop)
 		}
 		wasm := m.Handler(m.Function(wasmgen.ReplyParams, "i", code.I32(0)))
-		handlers[i] = forWorker(f, compile(f, wasm, wasmhandler.Config{Memory: 4 * 65536, Log: slog.New(slog.DiscardHandler)}))
+		handlers[i] = forWorker(f, compile(f, wasm, c))
 	}
 	words := func(args ...uint64) (b []byte) {
 		for _, a := range args {
