@@ -37,6 +37,7 @@ type dropins struct {
 type held struct {
 	*engine.Listener
 	signature string // of all that was said of it
+	gso       string
 }
 
 func newDropins(s *service, wanted *settings) (*dropins, error) {

@@ -54,8 +54,8 @@ func (l *life) inherit() error {
 }
 
 // lend has conns find the sockets of listeners that serve, for those that are to take their place, until it is told
-// to stop.
-func (l *life) lend(listeners []*engine.Listener) (stop func(), err error) {
+// to stop. Any says whether there are such: some systems have none.
+func (l *life) lend(listeners []*engine.Listener) (stop func(), any bool, err error) {
 	sockets, err := duplicates(listeners)
 	lent := make(map[*native.Inherited]bool)
 	stop = func() {
@@ -78,7 +78,7 @@ func (l *life) lend(listeners []*engine.Listener) (stop func(), err error) {
 	if err != nil {
 		stop()
 	}
-	return stop, err
+	return stop, len(lent) > 0, err
 }
 
 func (in *inheritance) close() {

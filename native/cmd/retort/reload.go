@@ -185,7 +185,7 @@ func (t *transition) prepare(ctx context.Context) error {
 		}
 	}
 	var err error
-	if t.lent, err = s.life.lend(listenersOf(t.gone)); err != nil {
+	if t.lent, _, err = s.life.lend(listenersOf(t.gone)); err != nil {
 		return err
 	}
 	for _, i := range changed {
@@ -214,12 +214,8 @@ func (t *transition) prepareListener(ctx context.Context, l *listenerFlags) erro
 }
 
 // abandon closes what was made and is of no use.
-func (t *transition) abandon() (all error) {
-	for _, spec := range t.specs {
-		for _, c := range spec.Conns {
-			all = errors.Join(all, c.Close())
-		}
-	}
+func (t *transition) abandon() error {
+	all := closeConns(t.specs)
 	for _, h := range t.swaps {
 		if h != nil {
 			all = errors.Join(all, h.Close())

@@ -92,6 +92,18 @@ func (e *Engine) OpenInPlace(old []*Listener, specs ...Spec) (opened []*Listener
 	return opened, nil
 }
 
+// Restore undoes OpenInPlace: the new listeners are stopped, and the old ones go on.
+func (e *Engine) Restore(old, opened []*Listener) error {
+	e.mu.Lock()
+	ended := e.ended
+	e.listeners = slices.Concat(e.listeners, old)
+	e.mu.Unlock()
+	if ended { // and did not know of them
+		return e.Stop(slices.Concat(opened, old)...)
+	}
+	return e.Stop(opened...)
+}
+
 // Start has listeners answer that Open has returned, and that were not started or stopped before.
 func (e *Engine) Start(listeners ...*Listener) {
 	e.mu.Lock()

@@ -296,6 +296,15 @@ func TestOpenInPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := e.Restore([]*engine.Listener{old}, opened); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Listeners(); !slices.Equal(got, []*engine.Listener{other, old}) || ask(t, old.Addresses()[0]) != "one" {
+		t.Errorf("restored are %d listeners", len(got))
+	}
+	if opened, err = e.OpenInPlace([]*engine.Listener{old}, spec); err != nil {
+		t.Fatal(err)
+	}
 	e.Start(opened...)
 	if a, b := ask(t, old.Addresses()[0]), ask(t, opened[0].Addresses()[0]); a != "one" || b != "one" {
 		t.Errorf("they answer %q and %q", a, b)
