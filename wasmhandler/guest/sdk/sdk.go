@@ -74,7 +74,8 @@ func languages() []Language {
 			},
 			build:  []string{"cargo build --release"},
 			module: "target/" + rustTarget + "/release/NAME.wasm",
-			needs:  "Rust with the target " + rustTarget + " (Debian: rustc, cargo, libstd-rust-dev-wasm32)",
+			needs: "Rust with the target " + rustTarget + " (rustup target add " + rustTarget +
+				"; Debian: rustc, cargo, libstd-rust-dev-wasm32)",
 		},
 		{
 			Name: "assemblyscript", Title: "AssemblyScript", source: "NAME.ts", tools: []string{"asc", "node"},
