@@ -29,6 +29,11 @@ var (
 // setUp returns an impaired Conn on a network in memory that is perfect itself, and a peer.
 func setUp(t *testing.T, settings string) (*impair.Conn, *coretest.Peer) {
 	t.Helper()
+	return setUpWorker(t, settings, 0)
+}
+
+func setUpWorker(t *testing.T, settings string, worker int) (*impair.Conn, *coretest.Peer) {
+	t.Helper()
 	s, err := impair.Parse(settings)
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +47,7 @@ func setUp(t *testing.T, settings string) (*impair.Conn, *coretest.Peer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return impair.Wrap(below, s, 0), peer
+	return impair.Wrap(below, s, worker), peer
 }
 
 // number is a datagram that says which it is.
@@ -72,7 +77,12 @@ func receive(t *testing.T, c *impair.Conn) (arrived [][]byte, at []time.Time) {
 // run sends n requests at once, and returns what arrived.
 func run(t *testing.T, settings string, n int) (arrived [][]byte, stats impair.Stats) {
 	t.Helper()
-	c, peer := setUp(t, settings)
+	return runWorker(t, settings, n, 0)
+}
+
+func runWorker(t *testing.T, settings string, n, worker int) (arrived [][]byte, stats impair.Stats) {
+	t.Helper()
+	c, peer := setUpWorker(t, settings, worker)
 	for i := range n {
 		peer.Send(serverAddr, number(i))
 	}
@@ -157,11 +167,15 @@ func TestSeed(t *testing.T) {
 		first, _ := run(t, settings+"1", 500)
 		again, _ := run(t, settings+"1", 500)
 		other, _ := run(t, settings+"2", 500)
+		second, _ := runWorker(t, settings+"1", 500, 1)
 		if !slices.EqualFunc(first, again, bytes.Equal) {
 			t.Error("the same seed gives other faults")
 		}
 		if slices.EqualFunc(first, other, bytes.Equal) {
 			t.Error("another seed gives the same faults")
+		}
+		if slices.EqualFunc(first, second, bytes.Equal) {
+			t.Error("another worker has the same faults")
 		}
 	})
 }
@@ -231,6 +245,73 @@ func TestSwap(t *testing.T) {
 			t.Errorf("a reply without a partner: %q, %v", data, err)
 		}
 	})
+}
+
+// Replies are swapped, or come from the wrong port, as often as that is asked for, within five standard deviations. Of
+// 1+share replies one begins a swap with a chance of share, for the other of a pair begins none.
+func TestSharesOfReplies(t *testing.T) {
+	const n, share = 4000, 0.2
+	for _, tt := range []struct {
+		name  string
+		count func(impair.Stats) uint64
+		want  float64
+	}{
+		{"swap", func(s impair.Stats) uint64 { return s.Swapped / 2 }, n * share / (1 + share)},
+		{"wrong-port", func(s impair.Stats) uint64 { return s.Strayed }, n * share},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := setUp(t, fmt.Sprintf("%s=%v,seed=4", tt.name, share))
+				for i := range n {
+					peer.Send(serverAddr, number(i))
+				}
+				echo(t, c)
+				outOfTurn := 0
+				for i := range n {
+					data, _, err := peer.Receive(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !bytes.Equal(data, number(i)) {
+						outOfTurn++
+					}
+				}
+				_, stats := c.Stats()
+				got := tt.count(stats)
+				if spread := 5 * math.Sqrt(n*share*(1-share)); math.Abs(float64(got)-tt.want) > spread {
+					t.Errorf("%d of %d, want %v", got, n, tt.want)
+				}
+				if err := c.Close(); err != nil {
+					t.Error(err)
+				}
+				if tt.name == "swap" && outOfTurn != 2*int(got) {
+					t.Errorf("%d replies are another's, and %d pairs were swapped", outOfTurn, got)
+				}
+			})
+		})
+	}
+}
+
+// echo answers what arrives at c within a minute.
+func echo(t *testing.T, c *impair.Conn) {
+	t.Helper()
+	end := time.AfterFunc(time.Minute, c.Interrupt)
+	defer end.Stop()
+	for b := core.NewBatch(); ; b.Clear() {
+		if err := c.Receive(b); err != nil {
+			if !errors.Is(err, core.ErrInterrupted) {
+				t.Error(err)
+			}
+			return
+		}
+		for i := range b.Messages {
+			b.Answer(i, b.Messages[i].Data)
+		}
+		if err := c.Send(b); err != nil {
+			t.Error(err)
+			return
+		}
+	}
 }
 
 // serve has a server answer on c until the test ends.

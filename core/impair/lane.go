@@ -86,14 +86,13 @@ func (l *lane) add(p parcel, now time.Time) bool {
 		l.behind = sent
 		due = due.Add(HoldTime)
 	}
+	if partner != nil { // the first still leaves first: one peer of both sees them swapped, too
+		l.push(l.take(partner), due)
+	}
 	l.push(sent, due)
 	if overtaken != nil {
 		l.stats.Reordered++
-	}
-	for _, held := range []*parcel{overtaken, partner} {
-		if held != nil {
-			l.push(l.take(held), due)
-		}
+		l.push(l.take(overtaken), due)
 	}
 	l.rouse()
 	return true

@@ -21,7 +21,8 @@ type Settings struct {
 	// Requests and Replies are what befalls datagrams on their way in and out.
 	Requests, Replies Faults
 
-	// Swap is the share of replies that are exchanged with the next reply: each goes to the peer of the other.
+	// Swap is the share of replies that are exchanged with the next reply, if that comes within HoldTime: each goes to
+	// the peer of the other. The other one is then not exchanged again, whatever was drawn for it.
 	Swap float64
 
 	// WrongPort is the share of replies that come from another port than the one that was asked. Only a transport
@@ -37,7 +38,7 @@ type Settings struct {
 type Faults struct {
 	Loss      float64 // share that never arrives
 	Duplicate float64 // share that arrives twice
-	Reorder   float64 // share that the next datagram overtakes, if it comes within HoldTime
+	Reorder   float64 // share that the next datagram overtakes, if it comes within HoldTime; that one is not overtaken itself
 	Truncate  float64 // share that is cut at a random length
 	Corrupt   float64 // share in which one random bit is turned over
 
