@@ -152,7 +152,8 @@ func TestCredentialsAreIgnored(t *testing.T) {
 func TestClassicClients(t *testing.T) {
 	old := unhex("000102030405060708090a0b0c0d0e0f")
 	noChange, change := unhex("0003 0004 00000000"), unhex("0003 0004 00000006")
-	reason := []byte("\x00\x09\x00\x15\x00\x00\x04\x14Unknown Attribute\x00\x00\x00")
+	// RFC 3489, section 11.2.9: the reason is as long as a multiple of 4 bytes, by blanks in it.
+	reason := []byte("\x00\x09\x00\x18\x00\x00\x04\x14Unknown Attribute   ")
 	for _, tt := range []struct{ data, want []byte }{
 		{message(1, old), message(0x0101, old, unhex("0001 0008 0001 8055 c0000201"))},
 		{message(1, old, noChange), message(0x0101, old, unhex("0001 0008 0001 8055 c0000201"))},

@@ -11,8 +11,12 @@ const (
 	family6 = 2
 )
 
-// notUnderstood is the reason behind the error 420 (RFC 8489, section 14.8).
-const notUnderstood = "Unknown Attribute"
+// notUnderstood is the reason behind the error 420 (RFC 8489, section 14.8). RFC 3489, section 11.2.9, has no padding
+// but blanks in the text.
+const (
+	notUnderstood        = "Unknown Attribute"
+	notUnderstoodClassic = "Unknown Attribute   "
+)
 
 // writer appends one reply to out.
 type writer struct {
@@ -98,9 +102,13 @@ func (w *writer) mapped(peer netip.AddrPort) {
 
 // unknown writes the error 420 and the types of the attributes that are to blame.
 func (w *writer) unknown(m message) {
-	w.head(errorCode, 4+len(notUnderstood))
+	reason := notUnderstood
+	if m.classic {
+		reason = notUnderstoodClassic
+	}
+	w.head(errorCode, 4+len(reason))
 	w.out = append(w.out, 0, 0, 4, 20) // the class and the number, apart
-	w.out = append(w.out, notUnderstood...)
+	w.out = append(w.out, reason...)
 	w.pad()
 	listed := m.unknown
 	if m.classic {

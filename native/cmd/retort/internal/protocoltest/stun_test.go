@@ -65,5 +65,10 @@ func TestClientSTUN(t *testing.T) {
 		if !strings.Contains(out, "MappedAddress = 127.0.0.1:") {
 			t.Errorf("stun was not told its address:\n%s", out)
 		}
+		// Its test 2 asks for an answer from another address, which is refused, in a form that it can read.
+		out = run(t, stun, fmt.Sprintf("%v:%d", server.Addr(), server.Port()), "2", "-v")
+		if !strings.Contains(out, "ErrorCode = 4 20 Unknown Attribute") || strings.Contains(out, "Unknown attribute:") {
+			t.Errorf("stun does not read that it was refused:\n%s", out)
+		}
 	})
 }
