@@ -80,8 +80,9 @@ func (s *service) reconfigure(ctx context.Context) {
 		s.become(ctx, wanted)
 		return
 	}
-	s.dropins.dir.Hold(func() { s.become(ctx, wanted) })
-	if !sameTexts(s.dropins.settings.defaults, wanted.defaults) {
+	taken := false
+	s.dropins.dir.Hold(func() { taken = s.become(ctx, wanted) })
+	if taken && !sameTexts(s.dropins.settings.defaults, wanted.defaults) {
 		s.dropins.dir.Renew(func() { s.dropins.settings = wanted })
 	}
 }
@@ -120,8 +121,8 @@ type transition struct {
 	lent    func()                  // takes back what gone has lent
 }
 
-// become has the listeners be as they are wanted.
-func (s *service) become(ctx context.Context, wanted *settings) {
+// become has the listeners be as they are wanted, and says whether they are.
+func (s *service) become(ctx context.Context, wanted *settings) bool {
 	t := &transition{service: s, wanted: wanted, swaps: make(map[int]*engine.Handler), lent: func() {}}
 	err := t.prepare(ctx)
 	var opened []*engine.Listener
@@ -131,11 +132,13 @@ func (s *service) become(ctx context.Context, wanted *settings) {
 	}
 	t.lent()
 	if err != nil {
-		s.log.Error("the configuration is refused; the one before goes on",
-			"error", oneLine(errors.Join(err, t.abandon()).Error()))
-		return
+		if err = errors.Join(err, t.abandon()); ctx.Err() == nil { // or the server ends
+			s.log.Error("the configuration is refused; the one before goes on", "error", oneLine(err.Error()))
+		}
+		return false
 	}
 	t.commit(opened)
+	return true
 }
 
 func listenersOf(list []configured) (all []*engine.Listener) {

@@ -127,8 +127,9 @@ of NAME.toml close; those of --config that use it answer with --fallback.
 On SIGHUP the file of --config is read again, too. Handlers that are run otherwise now, or whose files have changed, are
 swapped; listeners that are new are opened and those that are gone end; one of which anything else is said begins anew,
 at the same sockets, without losing a datagram. With a mistake, or an address that cannot be had, nothing changes, and
-a line in the log says why. What all listeners share (--metrics, --capture, --log-format and the like), the workers and
---gso of a listener are what they were until the server is started again, and the log names them.
+a line in the log says why. What all listeners share (--metrics, --capture, --log-format and the like), and the workers
+and --gso of a listener, are what they were until the server is started again; the log names them. Without --config and
+--handlers a SIGHUP ends a server, as it should when its terminal is closed.
 
 A mistake in the configuration, a file that it names and that is missing, or an address that one of its listeners
 cannot have: then nothing is started, and one line says why. What lies in the directory of handlers and is not fit, or
