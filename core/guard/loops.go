@@ -49,13 +49,10 @@ func mostExchanges(limit uint32) uint32 { return limit + limit/16 }
 //
 // When returned is true the datagram says what we said last, and must not be answered.
 func (t *peers) arrived(k *acquaintance, payload []byte) (release *slot, returned bool) {
-	p := k.place
-	if p == nil || p.tag != tagOf(k.pair) {
-		p = t.find(k.pair)
-		k.place = p
-		if p == nil {
-			return nil, false
-		}
+	p := t.find(k.pair)
+	k.place = p
+	if p == nil {
+		return nil, false
 	}
 	gap := uint64(t.now - p.last)
 	together := gap == 0 && p.batch == t.batch

@@ -10,13 +10,14 @@ import (
 const meetings = 64
 
 // meeting is what a worker knows of the next messages. It meets them before it admits the first of their datagrams:
-// it finds out what their addresses tell, and where the tables have their peers and prefixes. A table is larger than
-// the processor's first cache, so that each look into it is a wait; but waits that do not depend on each other are
-// waited for together.
+// it finds out what their addresses tell, and then fetches what the tables have of them. A table is larger than the
+// processor's first cache, so that each look into it is a wait; but those that follow each other closely, and do not
+// depend on each other, are one wait together.
 type meeting struct {
 	messages []core.Message
 	first    int                    // of those that were met last
 	row      [meetings]acquaintance // of these
+	fetched  uint64                 // something that depends on all that was fetched; else a compiler would leave it out
 
 	to   netip.AddrPort // the local address that was asked last
 	here uint64         // its hash
@@ -25,11 +26,10 @@ type meeting struct {
 // acquaintance is what the addresses of a message tell. Unless its verdict is Admit the rest says nothing.
 type acquaintance struct {
 	pair      uint64 // the hash of both addresses
-	place     *peer  // where the peer probably is; nil: it has no place
-	prefix    uint64 // the hash of its prefix
-	tab       *tab   // of its prefix, probably; nil: that has no rate
-	kind      *kind
+	prefix    uint64 // the hash of the prefix
+	place     *peer  // where the peer of the datagram that was admitted last is; nil: it has no place
 	exchanges uint32 // how many it may have in strict alternation
+	kind      uint8  // which of Guard.kinds
 	verdict   Verdict
 }
 
@@ -59,17 +59,26 @@ func (w *Worker) meetFrom(first int) {
 	met := &w.met
 	met.first = first
 	messages := met.messages[first:min(first+meetings, len(met.messages))]
-	var last *core.Message
+	row := met.row[:len(messages)]
 	for i := range messages {
-		m, k := &messages[i], &met.row[i%meetings]
-		if last != nil && m.From == last.From && m.To == last.To && m.Group == last.Group {
-			*k = met.row[(i-1)%meetings]
+		if i > 0 && sameEnds(&messages[i], &messages[i-1]) {
+			row[i] = row[i-1]
 			continue
 		}
-		w.meet(m, k)
-		last = m
+		w.meet(&messages[i], &row[i])
+	}
+	for i := range row {
+		if w.loops != nil {
+			met.fetched += w.loops.fetch(row[i].pair)
+		}
+		if w.till != nil {
+			met.fetched += w.till.fetch(row[i].prefix)
+		}
 	}
 }
+
+// sameEnds says whether two messages came from the same peer to the same address.
+func sameEnds(a, b *core.Message) bool { return a.From == b.From && a.To == b.To && a.Group == b.Group }
 
 // meet finds out what the addresses of a message tell.
 func (w *Worker) meet(m *core.Message, k *acquaintance) {
@@ -85,16 +94,9 @@ func (w *Worker) meet(m *core.Message, k *acquaintance) {
 		}
 	}
 	k.exchanges = g.exchanges[has(&g.suspicious, port)]
-	k.kind = g.kindOf(addr)
-	if w.loops != nil {
-		k.pair = g.keys.end(addr, port, met.here)
-		k.place = w.loops.likely(k.pair)
-	}
-	k.tab = nil
-	if k.kind.limited {
-		k.prefix = g.keys.number(addr.and(k.kind.mask))
-		k.tab = w.till.tab(k.prefix)
-	}
+	k.kind = kindOf(addr)
+	k.pair = g.keys.end(addr, port, met.here)
+	k.prefix = g.keys.number(addr.and(g.kind(k).mask))
 }
 
 // kinds returns what peers have in common: first those of IPv6 and then of IPv4, each off loopback and then on it.
@@ -108,14 +110,16 @@ func kinds(p *Policy) (all [4]kind) {
 	}
 }
 
-// kindOf returns what an address has in common with others.
-func (g *Guard) kindOf(addr uint128) *kind {
-	i := 0
+// kindOf returns which of the kinds an address is.
+func kindOf(addr uint128) (i uint8) {
 	if addr.is4() {
 		i = 2
 	}
 	if addr.isLoopback() {
 		i++
 	}
-	return &g.kinds[i%len(g.kinds)]
+	return i
 }
+
+// kind returns what the peer has in common with others.
+func (g *Guard) kind(k *acquaintance) *kind { return &g.kinds[k.kind%4] }

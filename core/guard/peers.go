@@ -1,7 +1,5 @@
 package guard
 
-import "math/rand/v2"
-
 const (
 	tableSets = 1 << 12
 	tableWays = 4 // peers of a set
@@ -32,7 +30,6 @@ type peers struct {
 	sets  [tableSets][tableWays]peer
 	store store
 	keys  keys
-	draws *rand.PCG
 	now   int64 // when the batch came, in nanoseconds
 	batch uint16
 }
@@ -44,22 +41,10 @@ func (t *peers) begin(now int64) {
 	t.store.sweep(now)
 }
 
-// likely returns the place where the peer with the hash h is, if it has one: else the place is somebody else's. It
-// reads the whole set, so that all of it is in the processor's cache when it is needed.
-func (t *peers) likely(h uint64) *peer {
+// fetch reads what there is of the peer with the hash h, so that the processor has it at hand.
+func (t *peers) fetch(h uint64) uint64 {
 	set := &t.sets[h%tableSets]
-	tag := tagOf(h)
-	i := 0
-	if set[1].tag == tag {
-		i = 1
-	}
-	if set[2].tag == tag {
-		i = 2
-	}
-	if set[3].tag == tag {
-		i = 3
-	}
-	return &set[i]
+	return uint64(set[0].tag) + uint64(set[tableWays/2].tag)
 }
 
 // tagOf returns the tag of the peer with the hash h.
@@ -67,36 +52,43 @@ func tagOf(h uint64) uint32 { return uint32(h>>32) | 1 }
 
 // find returns the place of the peer with the hash h, or nil when it gets none this time.
 func (t *peers) find(h uint64) *peer {
+	set := &t.sets[h%tableSets]
 	tag := tagOf(h)
-	p := t.likely(h)
-	if p.tag == tag {
+	i := equal(set[1].tag, tag) | equal(set[2].tag, tag)*2 | equal(set[3].tag, tag)*3 // without a branch to foresee
+	if p := &set[i%tableWays]; p.tag == tag {
 		return p
 	}
-	set := &t.sets[h%tableSets]
-	p = vacant(set, t.now)
-	if p == nil {
-		draw := t.draws.Uint64()
+	return t.settle(set, h)
+}
+
+// equal returns 1 when a and b are equal, and else 0.
+func equal(a, b uint32) uint64 { return (uint64(a^b) - 1) >> 63 }
+
+// settle returns a place for the peer with the hash h in its set, or nil when it gets none this time.
+func (t *peers) settle(set *[tableWays]peer, h uint64) *peer {
+	place := vacant(set, t.now)
+	if place == nil {
+		draw := fold(h^uint64(t.now), t.keys[0]) // nobody else can compute it
 		if draw>>(64-newcomerBits) != 0 {
 			return nil
 		}
-		p = leastWorth(set)
-		if p == nil || draw<<newcomerBits>>(64-min(p.count, oldTimerBits)) != 0 {
+		place = leastWorth(set)
+		if place == nil || draw<<newcomerBits>>(64-min(place.count, oldTimerBits)) != 0 {
 			return nil
 		}
 	}
-	*p = peer{tag: tag, last: t.now}
-	return p
+	*place = peer{tag: tagOf(h), last: t.now}
+	return place
 }
 
-// vacant returns a place of a set that nobody has, or one whose peer is idle, or nil. One whose reply is withheld
-// keeps its place.
-func vacant(set *[tableWays]peer, now int64) *peer {
+// vacant returns the place of a set that nobody needs, or nil. One whose reply is withheld keeps its place.
+func vacant(set *[tableWays]peer, now int64) (place *peer) {
 	for i := range set {
-		if p := &set[i]; (p.tag == 0 || idle(p.last, now)) && p.held == 0 {
-			return p
+		if p := &set[i]; idle(p.last, now) && p.held == 0 {
+			place = p
 		}
 	}
-	return nil
+	return place
 }
 
 // leastWorth returns the peer of a set that is missed least: the one with the lowest count, or of several the one

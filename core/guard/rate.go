@@ -95,11 +95,11 @@ func (r *rates) find(h uint64, now int64) (cell *atomic.Uint64, seen uint64, lev
 	line := &r.lines[h/lineCells%rateLines]
 	own := &line[h%lineCells]
 	seen = own.Load()
-	if (seen^h)>>timeBits == 0 {
+	if seen^h <= timeMask {
 		return own, seen, r.level(seen, now)
 	}
 	for i := range line {
-		if other := line[i].Load(); (other^h)>>timeBits == 0 {
+		if other := line[i].Load(); other^h <= timeMask {
 			return &line[i], other, r.level(other, now)
 		}
 	}

@@ -47,6 +47,12 @@ func newTill(r *rates) *till {
 // begin begins a batch that came at now, in nanoseconds.
 func (t *till) begin(now int64) { t.now = now / int64(tick) }
 
+// fetch reads what there is of the prefix with the hash h, so that the processor has it at hand.
+func (t *till) fetch(h uint64) uint64 {
+	pair := &t.tabs[h>>32%tabPairs]
+	return pair[0].prefix + pair[1].prefix + t.rates.lines[h/lineCells%rateLines][0].Load()
+}
+
 // tab returns the tab of the prefix with the hash h. It is that until tab is called for another prefix.
 func (t *till) tab(h uint64) *tab {
 	pair := &t.tabs[h>>32%tabPairs]

@@ -47,7 +47,7 @@ func (g *Guard) ForWorker(h core.Handler) *Worker {
 		w.draws.Seed(rand.Uint64(), rand.Uint64())
 	}
 	if g.policy.LoopGuard != Off && w.classifier.found == nil {
-		w.loops = &peers{keys: g.keys, draws: &w.draws}
+		w.loops = &peers{keys: g.keys}
 		w.loops.store.counts = &w.Counts
 	}
 	if g.rates != nil {
@@ -78,7 +78,8 @@ func (w *Worker) Admit(message int, d *core.Datagram) (limit int, v Verdict) {
 	if k.verdict != Admit {
 		return 0, k.verdict
 	}
-	if k.tab != nil && !w.affords(k) {
+	kind := w.guard.kind(k)
+	if kind.limited && !w.affords(k) {
 		return 0, Rate
 	}
 	if w.release != nil {
@@ -98,15 +99,13 @@ func (w *Worker) Admit(message int, d *core.Datagram) (limit int, v Verdict) {
 			w.release = release
 		}
 	}
-	return k.kind.reply(len(d.Data)), Admit
+	return kind.reply(len(d.Data)), Admit
 }
 
 // affords says whether the rate allows a datagram, and charges it then.
 func (w *Worker) affords(k *acquaintance) bool {
-	t, tab := w.till, k.tab
-	if tab.prefix != k.prefix { // another of the batch has taken its place
-		tab = t.tab(k.prefix)
-	}
+	t := w.till
+	tab := t.tab(k.prefix)
 	level := t.level(tab)
 	if level >= t.edge && t.refuses(level, &w.draws) {
 		return w.slips()
@@ -168,7 +167,7 @@ func (w *Worker) withholds(k *acquaintance, reply []byte) bool {
 
 // Fault says that the handler failed on the datagram that was admitted last. Its prefix pays for it.
 func (w *Worker) Fault() {
-	if k := w.met.known(w.message); k.tab != nil {
+	if k := w.met.known(w.message); w.guard.kind(k).limited {
 		tab := w.till.tab(k.prefix)
 		w.till.charge(tab, w.till.level(tab), int64(w.guard.policy.FaultCost)*w.till.weight)
 	}
