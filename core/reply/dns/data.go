@@ -209,6 +209,8 @@ func (d *dataReader) field(kind byte) error {
 		return d.text("a text")
 	case 'x': // bytes in hex up to the end of the record
 		return d.hex("the bytes in hex")
+	case 'p': // parameters of a service up to the end of the record
+		return d.params()
 	}
 	panic("dns: a form has a field of an unknown kind")
 }
@@ -273,19 +275,28 @@ func (d *dataReader) text(what string) error {
 	if err != nil {
 		return err
 	}
-	for rest := t.text; rest != ""; {
-		c, ok := rest[0], true
-		if c == '\\' {
-			c, rest, ok = unescape(rest)
-		} else {
-			rest = rest[1:]
-		}
-		if !ok {
-			return d.fail(strconv.Quote(t.text) + ` has a broken escape: it is \DDD, of three digits up to 255, or \X`)
-		}
-		d.bytes = append(d.bytes, c)
+	b, ok := unescapeAll(d.bytes, t.text)
+	if !ok {
+		return d.fail(strconv.Quote(t.text) + ` has a broken escape: it is \DDD, of three digits up to 255, or \X`)
 	}
+	d.bytes = b
 	return nil
+}
+
+// unescapeAll appends a text with its escapes resolved.
+func unescapeAll(dst []byte, text string) (b []byte, ok bool) {
+	for text != "" {
+		c := text[0]
+		if c == '\\' {
+			if c, text, ok = unescape(text); !ok {
+				return nil, false
+			}
+		} else {
+			text = text[1:]
+		}
+		dst = append(dst, c)
+	}
+	return dst, true
 }
 
 // characters reads a character-string: a byte for the length, and that many bytes (RFC 1035, section 3.3).

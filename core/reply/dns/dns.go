@@ -19,9 +19,9 @@
 //	*.dev   CNAME mail
 //
 // A file begins with $ORIGIN, unless all its names end in a dot: a handler is not told a name for it. Times may
-// have units, as in 1h30m. The types that have a form of their own are A, AAAA, CAA, CNAME, HINFO, MX, NAPTR, NS,
-// PTR, RP, SOA, SPF, SRV, SSHFP, TLSA and TXT; others are written as in RFC 3597, TYPE65 \# 3 010203, and those may
-// be. The class is IN. $INCLUDE is refused, because a handler reads no files, and so is $GENERATE.
+// have units, as in 1h30m. The types that have a form of their own are A, AAAA, CAA, CNAME, HINFO, HTTPS, MX, NAPTR,
+// NS, PTR, RP, SOA, SPF, SRV, SSHFP, SVCB, TLSA, TXT and URI; others are written as in RFC 3597, TYPE65280 \# 3 010203,
+// and those may be. The class is IN. $INCLUDE is refused, because a handler reads no files, and so is $GENERATE.
 //
 // There may be several zones, one behind the other: each begins with its SOA record, and the records that follow
 // belong to it. What is wrong with a file is an [*Error], which names the line.

@@ -24,14 +24,17 @@ var forms = [...]form{
 	{name: "HINFO", rtype: typeHINFO, fields: "ss"},
 	{name: "MX", rtype: typeMX, fields: "Wn", compress: true, addresses: true},
 	{name: "TXT", rtype: typeTXT, fields: "S"},
-	{name: "RP", rtype: typeRP, fields: "nn"},                      // RFC 1183
-	{name: "AAAA", rtype: typeAAAA, fields: "6"},                   // RFC 3596
-	{name: "SRV", rtype: typeSRV, fields: "WWWn", addresses: true}, // RFC 2782
-	{name: "NAPTR", rtype: typeNAPTR, fields: "WWsssn"},            // RFC 3403
-	{name: "SSHFP", rtype: typeSSHFP, fields: "BBx"},               // RFC 4255
-	{name: "TLSA", rtype: typeTLSA, fields: "BBBx"},                // RFC 6698
-	{name: "SPF", rtype: typeSPF, fields: "S"},                     // RFC 7208
-	{name: "CAA", rtype: typeCAA, fields: "Btr"},                   // RFC 8659
+	{name: "RP", rtype: typeRP, fields: "nn"},                       // RFC 1183
+	{name: "AAAA", rtype: typeAAAA, fields: "6"},                    // RFC 3596
+	{name: "SRV", rtype: typeSRV, fields: "WWWn", addresses: true},  // RFC 2782
+	{name: "NAPTR", rtype: typeNAPTR, fields: "WWsssn"},             // RFC 3403
+	{name: "SSHFP", rtype: typeSSHFP, fields: "BBx"},                // RFC 4255
+	{name: "TLSA", rtype: typeTLSA, fields: "BBBx"},                 // RFC 6698
+	{name: "SVCB", rtype: typeSVCB, fields: "Wnp", addresses: true}, // RFC 9460
+	{name: "HTTPS", rtype: typeHTTPS, fields: "Wnp", addresses: true},
+	{name: "SPF", rtype: typeSPF, fields: "S"},   // RFC 7208
+	{name: "URI", rtype: typeURI, fields: "WWr"}, // RFC 7553
+	{name: "CAA", rtype: typeCAA, fields: "Btr"}, // RFC 8659
 }
 
 // reserved are the types that a zone file may not have here, with the reason.

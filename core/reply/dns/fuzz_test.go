@@ -77,7 +77,8 @@ func FuzzZone(f *testing.F) {
 		top + "x 7 TXT a \"b c\" \"\" d\"e\"f \"\\\"\\\\\\065;()\"", top + `x 7 TYPE65280 \# 4 c000 02 01`,
 		top + "x (\n 7 ; comment (\n\n) A ( 192.0.2.1\n)", top + "x 7 SRV 1 2 3 .", top + "*.a NAPTR 1 2 a b c .",
 		". 7 SOA a. b. 1 2 3 4 5\n. NS a.\n* CNAME .", top + "$ORIGIN x\n@ 1h SOA @ @ 1 2 3 4 5\n NS @\nx RP @ @",
-		top + "x NS y.x\ny.x A 192.0.2.1\n$TTL 1w\n* MX 1 x", "$INCLUDE a", top + `x TYPE15 \# 7 000a 0178 0165 00`, top + "a\\000b 7 CAA 0 issue \"\"",
+		top + "x NS y.x\ny.x A 192.0.2.1\n$TTL 1w\n* MX 1 x", "$INCLUDE a", top + `x TYPE15 \# 7 000a 0178 0165 00`,
+		top + `x HTTPS 1 . alpn="h2,f\\\\oo\\,b" port=53 mandatory=port,ech ech=AAEC ipv4hint=192.0.2.1 ipv6hint=::1 key9=\210`, top + "a\\000b 7 CAA 0 issue \"\"",
 	} {
 		f.Add(zone, "x", uint16(255))
 	}

@@ -87,6 +87,10 @@ func wireSize(kind byte, rest []byte) int {
 		if len(rest) > 0 {
 			return len(rest)
 		}
+	case 'p':
+		if wrongParams(rest) == "" {
+			return len(rest)
+		}
 	case 'r':
 		return len(rest)
 	}

@@ -63,10 +63,13 @@ const (
 	typeDS    rtype = 43
 	typeSSHFP rtype = 44
 	typeTLSA  rtype = 52
+	typeSVCB  rtype = 64
+	typeHTTPS rtype = 65
 	typeSPF   rtype = 99
 	typeIXFR  rtype = 251
 	typeAXFR  rtype = 252
 	typeANY   rtype = 255
+	typeURI   rtype = 256
 	typeCAA   rtype = 257
 )
 

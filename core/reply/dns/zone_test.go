@@ -162,7 +162,7 @@ func TestErrors(t *testing.T) {
 		{top + "x 1h30 A 192.0.2.1", 4, `"1h30" is no time`},
 		{top + "x 1y A 192.0.2.1", 4, `"1y" is no time`},
 		{top + "x 9999999999w A 192.0.2.1", 4, "is no time"},
-		{top + "x SVCB 1 . port=5", 4, `no type of records is called "SVCB" here`},
+		{top + "x LOC 52 22 23 N", 4, `no type of records is called "LOC" here`},
 		{top + `x TYPE65280 1 02`, 4, `its data begin with \#`},
 		{top + `x TYPE65280 \# 2 01`, 4, "there are 1 bytes, and the length says 2"},
 		{top + `x TYPE65280 \# 0 01`, 4, `"01" is too much`},

@@ -52,13 +52,13 @@ func TestDifferentialDNS(t *testing.T) {
 // dnsLabels are those of the sample's zones, and some that are in none.
 var dnsLabels = []string{
 	"example", "example", "com", "com", "www", "web", "outside", "broken", "tick", "lan", "host", "_sip", "_udp", "sip", "*",
-	"dev", "own", "deep", "below", "alias", "sub", "ns1", "ns2", "far", "into", "printer", "big", "2", "0", "192", "in-addr",
+	"dev", "own", "deep", "below", "alias", "sub", "ns1", "ns2", "far", "into", "printer", "big", "_dns", "_ftp", "2", "0", "192", "in-addr",
 	"arpa", "1", "25", "nothing", "more", "more", "child", "c0", "c4", "c5", "c19", "net", strings.Repeat("x", 63), "printer.3rd floor", "_http", "_tcp", "mail",
 }
 
 // dnsQuery returns a query, mostly for a name in the zones.
 func dnsQuery(r *rand.Rand) []byte {
-	types := []uint16{1, 2, 5, 6, 12, 13, 15, 16, 28, 33, 43, 255, 257, 251, 252, 65280, uint16(r.IntN(300))}
+	types := []uint16{1, 2, 5, 6, 12, 13, 15, 16, 28, 33, 43, 64, 65, 255, 256, 257, 251, 252, 65280, uint16(r.IntN(300))}
 	flags := []uint16{0x8000, 0x7fff, 0x2000, 0x0110, 0x0000, 0x0100}
 	b := binary.BigEndian.AppendUint16(nil, uint16(r.Uint32()))
 	b = binary.BigEndian.AppendUint16(b, flags[min(r.IntN(24), len(flags)-1)])
@@ -157,6 +157,14 @@ func TestClientDNS(t *testing.T) {
 		}},
 		{"_http._tcp.example.com PTR", "NOERROR qr aa", []string{
 			`_http._tcp.example.com. 3600 IN PTR printer\.3rd\032floor._http._tcp.example.com.`,
+		}},
+		{"example.com HTTPS", "NOERROR qr aa", []string{`example.com. 3600 IN HTTPS 1 . alpn="h3,h2" ipv4hint=192.0.2.80`}},
+		{"_dns.example.com SVCB", "NOERROR qr aa", []string{
+			`_dns.example.com. 3600 IN SVCB 1 ns1.example.com. mandatory=alpn,port alpn="dot,h2" port=853 key7="/q{?dns}"`,
+			"ns1.example.com. 86400 IN A 192.0.2.53", "ns1.example.com. 86400 IN AAAA 2001:db8::53",
+		}},
+		{"_ftp._tcp.example.com URI", "NOERROR qr aa", []string{
+			`_ftp._tcp.example.com. 3600 IN URI 10 1 "ftp://ftp1.example.com/public"`,
 		}},
 		{"printer.example.com HINFO", "NOERROR qr aa", []string{`printer.example.com. 3600 IN HINFO "PDP-11" "UNIX"`}},
 		{"printer.example.com TYPE65280", "NOERROR qr aa", []string{`printer.example.com. 3600 IN TYPE65280 \# 4 C0000201`}},
