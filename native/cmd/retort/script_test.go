@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,6 +63,9 @@ func TestScripts(t *testing.T) {
 				return hasIPv6(), nil
 			case "localsockets":
 				return hasLocalSockets(), nil
+			case "wine":
+				_, err := os.Stat(filepath.Join(os.Getenv("SystemRoot"), "system32", "winecfg.exe"))
+				return runtime.GOOS == "windows" && err == nil, nil
 			case "namespaces":
 				return exec.Command("unshare", "--map-root-user", "--net", "true").Run() == nil, nil
 			}
