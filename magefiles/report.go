@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,13 +21,15 @@ type testEvent struct {
 	Package string
 	Test    string
 	Output  string
+	Elapsed float64 // seconds
 }
 
 // testReport is what is worth keeping of a run of tests somewhere else: the output of what failed, how many passed,
 // and why others were skipped.
 type testReport struct {
 	passed, failed int
-	skipped        map[string]int // by reason
+	skipped        map[string]int     // by reason
+	slow           map[string]float64 // packages that took seconds, and how many
 	output         map[string]*strings.Builder
 }
 
@@ -46,7 +49,7 @@ func goTest(where string, env map[string]string, args ...string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	r := testReport{skipped: map[string]int{}, output: map[string]*strings.Builder{}}
+	r := testReport{skipped: map[string]int{}, slow: map[string]float64{}, output: map[string]*strings.Builder{}}
 	r.read(out, os.Stdout)
 	err = cmd.Wait()
 	r.print(os.Stdout, where, time.Since(began))
@@ -55,6 +58,9 @@ func goTest(where string, env map[string]string, args ...string) error {
 	}
 	return nil
 }
+
+// slowPackage is how many seconds make a package worth a line of its own.
+const slowPackage = 10
 
 // read takes in events to the end, and says at once what failed.
 func (r *testReport) read(in io.Reader, out io.Writer) {
@@ -67,6 +73,9 @@ func (r *testReport) read(in io.Reader, out io.Writer) {
 			continue
 		}
 		key := e.Package + " " + e.Test
+		if e.Test == "" && e.Elapsed >= slowPackage {
+			r.slow[e.Package] = e.Elapsed
+		}
 		switch e.Action {
 		case "output":
 			if r.output[key] == nil {
@@ -96,18 +105,17 @@ func (r *testReport) read(in io.Reader, out io.Writer) {
 	}
 }
 
-// skipReason finds what t.Skip was given: "    file_test.go:12: reason".
+// skipReason finds what t.Skip was given, the last thing that a test says: "    file_test.go:12: reason".
 func skipReason(output *strings.Builder) string {
 	if output != nil {
-		for line := range strings.Lines(output.String()) {
-			if _, reason, ok := strings.Cut(line, "_test.go:"); ok {
-				_, reason, _ = strings.Cut(reason, ": ")
-				return strings.TrimSpace(reason)
-			}
+		if said := said.FindAllStringSubmatch(output.String(), -1); said != nil {
+			return strings.TrimSpace(said[len(said)-1][1])
 		}
 	}
 	return "no reason given"
 }
+
+var said = regexp.MustCompile(`(?m)^\s+\S+\.go:\d+: (.*)$`)
 
 func (r *testReport) print(out io.Writer, where string, took time.Duration) {
 	skipped := 0
@@ -120,5 +128,8 @@ func (r *testReport) print(out io.Writer, where string, took time.Duration) {
 	})
 	for _, reason := range reasons {
 		fmt.Fprintf(out, "  %4d skipped: %s\n", r.skipped[reason], reason)
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(r.slow), func(a, b string) int { return cmp.Compare(r.slow[b], r.slow[a]) }) {
+		fmt.Fprintf(out, "  %3.0f s in %s\n", r.slow[name], name)
 	}
 }
