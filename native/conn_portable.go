@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/retort-udp/retort/core"
@@ -36,7 +37,7 @@ type portable struct {
 	buffers  Buffers
 
 	log         *slog.Logger // nil: silence
-	saidRefused bool
+	saidRefused atomic.Bool
 	destinations
 }
 
@@ -103,13 +104,12 @@ func (c *portable) Receive(b *core.Batch) error {
 	}
 }
 
-// destinations finds out where messages were sent to, and sends their answers from there. It belongs to
-// one goroutine.
+// destinations finds out where messages were sent to, and sends their answers from there.
 type destinations struct {
 	port   uint16
 	shared bool // another socket has the address too, and gets every group message that this one gets
 	zones  zones
-	hosts  broadcasts
+	hosts  broadcasts // for who receives
 }
 
 // isGroup says whether a socket that is bound to ip receives what is sent to a group.
@@ -145,12 +145,12 @@ func (c *destinations) setTo(m *core.Message, p pktinfo, now time.Time) {
 // ones and twos; a kernel that is out of memory, say, fails on and on.
 const patience = 64
 
-// wasRefused counts a reply that had left and was refused where it came to, and says so once.
+// wasRefused counts a reply that had left and was refused where it came to, and says so once. Who receives and who
+// sends may both be told, at the same time.
 func (c *portable) wasRefused(err error, l *core.Losses) {
 	l.Unreachable++
-	if c.log != nil && !c.saidRefused {
+	if c.log != nil && !c.saidRefused.Swap(true) {
 		c.log.Warn(saidOnceRefused, "listener", c.local, "error", bare(err))
-		c.saidRefused = true
 	}
 }
 

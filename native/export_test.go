@@ -53,5 +53,5 @@ type Zones struct{ z zones }
 
 func (z *Zones) Name(index uint32) string    { return z.z.name(index) }
 func (z *Zones) Index(name string) uint32    { return z.z.index(name) }
-func (z *Zones) Known() int                  { return len(z.z.known) }
+func (z *Zones) Known() int                  { return len(z.z.all()) }
 func (z *Zones) Remember(i uint32, n string) { z.z.remember(zone{i, n}) }

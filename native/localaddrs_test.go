@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -99,8 +100,13 @@ func TestZones(t *testing.T) {
 	if got := z.Index("no-such-interface"); got != 0 {
 		t.Errorf("an interface that is not there has index %d", got)
 	}
+	z.Remember(1<<20, "again")
+	z.Remember(1<<21, "again")
+	if got := z.Index("again"); got != 1<<21 {
+		t.Errorf("an interface that was made again has index %d, the one that is gone had %d", got, 1<<20)
+	}
 	for i := range uint32(10000) {
-		z.Remember(1<<20+i, "x")
+		z.Remember(1<<22+i, fmt.Sprint("x", i))
 	}
 	if z.Known() > 1000 {
 		t.Errorf("%d interfaces are remembered", z.Known())

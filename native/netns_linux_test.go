@@ -121,6 +121,59 @@ func TestZoneOfAPeer(t *testing.T) {
 	})
 }
 
+// Who receives and who sends may be two goroutines, each with a Batch of its own; also where both need the zones of
+// peers. The race detector sees whether they share more.
+func TestReceiveAndSendAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, way transport) {
+		a, b := netns.New(t)
+		c := way.listenOn(t, b, ":0")
+		received := make(chan core.Message, 100)
+		b.Go(func() {
+			defer close(received)
+			for in := core.NewBatch(); c.Receive(in) == nil; {
+				for _, m := range in.Messages {
+					m.Data = bytes.Clone(m.Data)
+					received <- m
+				}
+			}
+		})
+		b.Go(func() {
+			out, unknown := core.NewBatch(), 1000
+			for m := range received {
+				gone := m // its peer was on an interface that nobody knows
+				gone.From = netip.AddrPortFrom(a.LinkLocal.WithZone(fmt.Sprint(unknown)), 9)
+				unknown++
+				out.Messages = []core.Message{m, gone}
+				out.Answer(1, m.Data)
+				out.Answer(0, m.Data)
+				if err := c.Send(out); err != nil {
+					t.Error(err)
+				}
+				out.Clear()
+			}
+		})
+		t.Cleanup(c.Interrupt)
+		client := dialFrom(t, a, netip.AddrPortFrom(b.LinkLocal.WithZone(a.Interface), c.LocalAddr().Port()))
+		for i := range 5 {
+			exchange(t, client, fmt.Append(nil, i))
+		}
+	})
+}
+
+// A link that is removed and made again has its name still and another index: peers are answered over the new one.
+func TestLinkThatIsMadeAgain(t *testing.T) {
+	a, b := netns.New(t)
+	c := transport{Workers: 1}.listenOn(t, b, ":0")
+	serveOn(t, b, c)
+	for i := range 2 {
+		if i > 0 {
+			netns.Relink(a, b)
+		}
+		to := netip.AddrPortFrom(b.LinkLocal.WithZone(a.Interface), c.LocalAddr().Port())
+		exchange(t, dialFrom(t, a, to), []byte("hello"))
+	}
+}
+
 // Datagrams and replies larger than the link takes go in fragments, up to the largest there is.
 func TestFragments(t *testing.T) {
 	each(t, func(t *testing.T, way transport) {

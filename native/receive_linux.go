@@ -3,6 +3,7 @@ package native
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,9 +33,9 @@ type receiver struct {
 	inMemory  []byte // batchSize slots
 
 	spin        spin
-	failures    int    // one behind the other
-	dropped     uint32 // by the kernel, until the last datagram that told it
-	saidRefused bool   // that a peer refused a reply was logged
+	failures    int         // one behind the other
+	dropped     uint32      // by the kernel, until the last datagram that told it
+	saidRefused atomic.Bool // that a peer refused a reply was logged; who sends may be told, too
 }
 
 func (r *receiver) prepareReceiver(busyPoll time.Duration) {
@@ -134,8 +135,7 @@ func (c *batched) endures(errno syscall.Errno, l *core.Losses) bool {
 // wasRefused counts a reply that had left and was refused where it came to.
 func (c *batched) wasRefused(errno syscall.Errno, l *core.Losses) {
 	l.Unreachable++
-	if !c.saidRefused {
-		c.saidRefused = true
+	if !c.saidRefused.Swap(true) {
 		c.warn(saidOnceRefused, errno)
 	}
 }

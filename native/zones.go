@@ -4,11 +4,12 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync/atomic"
 )
 
-// zones remembers the names of interfaces, for which the system takes its time. It belongs to one
-// goroutine.
-type zones struct{ known []zone }
+// zones remembers the names of interfaces, for which the system takes its time. Any goroutine may use it: who
+// receives names the zone of a peer, and who sends, perhaps meanwhile, finds its index.
+type zones struct{ known atomic.Pointer[[]zone] } // a slice is never changed, but replaced
 
 type zone struct {
 	index uint32
@@ -18,10 +19,19 @@ type zone struct {
 // maxZones bounds what is remembered where interfaces come and go.
 const maxZones = 256
 
+// all returns what is remembered.
+func (z *zones) all() []zone {
+	if known := z.known.Load(); known != nil {
+		return *known
+	}
+	return nil
+}
+
 // name returns the zone of the interface with that index, which is its number where it has no name.
 func (z *zones) name(index uint32) string {
-	if i := slices.IndexFunc(z.known, func(k zone) bool { return k.index == index }); i >= 0 {
-		return z.known[i].name
+	known := z.all()
+	if i := slices.IndexFunc(known, func(k zone) bool { return k.index == index }); i >= 0 {
+		return known[i].name
 	}
 	name := strconv.FormatUint(uint64(index), 10)
 	if i, err := net.InterfaceByIndex(int(index)); err == nil {
@@ -33,8 +43,9 @@ func (z *zones) name(index uint32) string {
 
 // index returns the index of the interface that a zone stands for, 0 where there is none.
 func (z *zones) index(name string) uint32 {
-	if i := slices.IndexFunc(z.known, func(k zone) bool { return k.name == name }); i >= 0 {
-		return z.known[i].index
+	known := z.all()
+	if i := slices.IndexFunc(known, func(k zone) bool { return k.name == name }); i >= 0 {
+		return known[i].index
 	}
 	var index uint32
 	if i, err := net.InterfaceByName(name); err == nil {
@@ -48,9 +59,20 @@ func (z *zones) index(name string) uint32 {
 	return index
 }
 
+// remember takes k in. An interface that was removed and made again has its old name and a new index: what was
+// known of either is forgotten, so that answers do not go to the one that is gone.
 func (z *zones) remember(k zone) {
-	if len(z.known) >= maxZones {
-		z.known = z.known[:0]
+	for {
+		was := z.known.Load()
+		var known []zone
+		if was != nil && len(*was) < maxZones {
+			known = slices.DeleteFunc(slices.Clone(*was), func(old zone) bool {
+				return old.index == k.index || old.name == k.name
+			})
+		}
+		known = append(known, k)
+		if z.known.CompareAndSwap(was, &known) {
+			return
+		}
 	}
-	z.known = append(z.known, k)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,20 +37,35 @@ func New(t testing.TB) (a, b *Host) {
 		t.Skip("there is no ip (iproute2) to set up network namespaces with")
 	}
 	a, b = newHost(t, "a", 1), newHost(t, "b", 2)
-	// The interfaces have indexes of their own: package net remembers which name belongs to an index, and knows
-	// nothing of namespaces.
+	for _, h := range []*Host{a, b} {
+		h.ip("link set lo up")
+	}
+	link(a, b, 102)
+	return a, b
+}
+
+// Relink removes the link and makes it again. B's end has the same name and another index.
+func Relink(a, b *Host) {
+	a.t.Helper()
+	a.ip("link del " + a.Interface)
+	link(a, b, 103)
+}
+
+// link makes the link. The interfaces have indexes of their own: package net remembers which name belongs to an
+// index, and knows nothing of namespaces.
+func link(a, b *Host, index int) {
+	a.t.Helper()
 	a.Run("ip", "link", "add", a.Interface, "index", "101", "type", "veth",
-		"peer", "name", b.Interface, "index", "102",
+		"peer", "name", b.Interface, "index", strconv.Itoa(index),
 		"netns", fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), b.namespace.Fd()))
 	hosts := []*Host{a, b}
 	for _, h := range hosts {
-		h.ip("link set lo up", "link set "+h.Interface+" addrgenmode none up")
+		h.ip("link set " + h.Interface + " addrgenmode none up")
 	}
 	for _, h := range hosts {
 		h.await("-oneline link show "+h.Interface, func(s string) bool { return strings.Contains(s, "state UP") })
 		h.setAddresses()
 	}
-	return a, b
 }
 
 // newHost makes a namespace with nothing in it.
