@@ -110,6 +110,58 @@ func TestKernelDropsAreCounted(t *testing.T) {
 	}
 }
 
+// The kernel's count is 32 bits wide and wraps.
+func TestCountOfDropsWraps(t *testing.T) {
+	c, b := listen(t, "127.0.0.1:0"), core.NewBatch()
+	for _, step := range []struct {
+		told uint32
+		want uint64
+	}{
+		{5, 5}, {5, 5}, {4, 5}, // which is old
+		{1 << 30, 1 << 30}, {2 << 30, 2 << 30}, {3 << 30, 3 << 30}, {1<<32 - 1, 1<<32 - 1},
+		{2, 1<<32 + 2}, {1<<32 - 1, 1<<32 + 2}, {3, 1<<32 + 3},
+	} {
+		if native.TellsDropped(c, step.told, b); b.Losses.Kernel != step.want {
+			t.Errorf("when the kernel says %d: %d, want %d", step.told, b.Losses.Kernel, step.want)
+		}
+	}
+}
+
+// What the kernel dropped before a socket was handed over is not the successor's to count, though datagrams that wait
+// in it tell of some of that, and not of all.
+func TestDropsBeforeAHandOverAreNotCounted(t *testing.T) {
+	old := transport{Workers: 1, ReadBuffer: 1 << 17}.listen(t, "127.0.0.1:0")
+	p, b := newPeer(t, "127.0.0.1"), core.NewBatch()
+	for range 2 { // so that the second half tells how many of the first were dropped
+		for range 1000 {
+			p.send(old.LocalAddr(), pattern(1000))
+		}
+		if err := old.Receive(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := native.Inherit(handOver(t, old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns, err := native.Adopt([]*native.Inherited{s}, native.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := conns[0]
+	defer c.Close()
+	b = core.NewBatch()
+	p.send(c.LocalAddr(), []byte("last")) // the new one's buffer is larger
+	for last := ""; last != "last"; last = string(b.Messages[len(b.Messages)-1].Data) {
+		if err := c.Receive(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.Losses.Kernel != 0 {
+		t.Errorf("%d datagrams that were lost before are counted", b.Losses.Kernel)
+	}
+}
+
 // Peers are spread over the workers of an address, each to one of them, and a second server is refused.
 func TestWorkersShareAnAddress(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0", ":0"} {

@@ -26,6 +26,9 @@ func Cuts(c core.Conn) bool { return c.(*batched).offload.cuts.Load() }
 // CutTooMuch has c ask the kernel for more datagrams of one message than any kernel cuts, which it refuses.
 func CutTooMuch(c core.Conn) { c.(*batched).offload.most = 1000 }
 
+// TellsDropped has c take note of how many datagrams the kernel has dropped in all.
+func TellsDropped(c core.Conn, dropped uint32, b *core.Batch) { c.(*batched).tellsDropped(dropped, b) }
+
 // DoNotCut has c send each reply by itself.
 func DoNotCut(c core.Conn) { c.(*batched).offload.cuts.Store(false) }
 

@@ -173,6 +173,16 @@ func (c *batched) peer(name *[unix.SizeofSockaddrInet6]byte) netip.AddrPort {
 	return netip.AddrPortFrom(ip, port)
 }
 
+// tellsDropped counts what the kernel had dropped in all when a datagram came in, as far as that is news: one that
+// waited while the socket was handed over may tell less than is known. The kernel counts in 32 bits, and begins
+// anew.
+func (r *receiver) tellsDropped(dropped uint32, b *core.Batch) {
+	if more := int32(dropped - r.dropped); more > 0 {
+		b.Losses.Kernel += uint64(more)
+		r.dropped = dropped
+	}
+}
+
 // readControl takes what the kernel says about m: where it was sent to, how it is cut, what was dropped.
 func (c *batched) readControl(b *core.Batch, m *core.Message, control []byte) {
 	if c.told {
@@ -184,9 +194,7 @@ func (c *batched) readControl(b *core.Batch, m *core.Message, control []byte) {
 		case !ok:
 			return
 		case level == unix.SOL_SOCKET && kind == unix.SO_RXQ_OVFL && len(data) >= 4:
-			dropped := binary.NativeEndian.Uint32(data)
-			b.Losses.Kernel += uint64(dropped - c.dropped) // in 32 bits, which may have wrapped
-			c.dropped = dropped
+			c.tellsDropped(binary.NativeEndian.Uint32(data), b)
 		case level == unix.SOL_UDP && kind == unix.UDP_GRO && len(data) >= 4:
 			if segment := int(binary.NativeEndian.Uint32(data)); segment > 0 && segment < len(m.Data) {
 				m.Segment = segment
