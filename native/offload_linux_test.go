@@ -59,6 +59,18 @@ var hindrances = map[string]hindrance{
 	"ECONNREFUSED": {gso: native.GSOOn, cuts: true, joins: true, prepare: everyOther(func(int) (int, syscall.Errno) {
 		return 0, syscall.ECONNREFUSED // an earlier peer's
 	})},
+	"EIO and ECONNREFUSED": {gso: native.GSOOn, joins: true, prepare: func(_ *testing.T, c core.Conn) {
+		calls := 0
+		native.Sabotage(c, func(messages, replies int) (int, syscall.Errno) {
+			if calls++; calls%2 == 0 {
+				return 0, syscall.ECONNREFUSED // which comes where replies are sent again, too
+			}
+			if replies > 1 {
+				return 0, syscall.EIO
+			}
+			return messages, 0
+		})
+	}},
 	"some at a time": {gso: native.GSOOn, cuts: true, joins: true, prepare: everyOther(func(n int) (int, syscall.Errno) {
 		return (n + 1) / 2, 0
 	})},

@@ -182,12 +182,23 @@ func (c *batched) sendSingly(b *core.Batch, replies [2]int) {
 	c.offload.resent.Add(uint64(replies[1] - replies[0]))
 	for i := replies[0]; i < replies[1]; i++ {
 		c.write(c.sent, b, &b.Messages[b.Replies[i].Message], i, i+1)
-		_, errno := c.sendmmsg(c.out[c.sent : c.sent+1])
-		for errno == unix.EAGAIN && c.awaitRoom() == nil {
-			_, errno = c.sendmmsg(c.out[c.sent : c.sent+1])
-		}
-		if errno != 0 {
+		if errno := c.sendNext(b); errno != 0 {
 			*causeOfErrno(errno).counter(&b.Losses)++
+		}
+	}
+}
+
+// sendNext sends the message at sent by itself, with the patience of sendQueued.
+func (c *batched) sendNext(b *core.Batch) syscall.Errno {
+	for retried := false; ; {
+		_, errno := c.sendmmsg(c.out[c.sent : c.sent+1])
+		switch {
+		case errno == unix.EAGAIN && c.awaitRoom() == nil:
+		case causeOfErrno(errno) == refused && !retried:
+			c.wasRefused(errno, &b.Losses)
+			retried = true
+		default:
+			return errno
 		}
 	}
 }
