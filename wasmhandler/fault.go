@@ -166,7 +166,7 @@ type Stats struct {
 	Resets     uint64         // instances that were put back to their first state in place
 	Restarts   uint64         // instances that were made anew instead
 	Failures   uint64         // attempts to make one anew, or to start a command, that failed
-	Fuel       uint64         // units that guests used, start-up apart; a worker's last 63 calls may be missing
+	Fuel       uint64         // units that guests used, start-up apart; up to 63 calls of a worker's last 100 ms may be missing
 	Silenced   uint64         // datagrams that no guest saw: their sources had caused too many faults
 	Paused     uint64         // datagrams that the fallback answered, or nobody, in the place of the guest
 	Checks     uint64         // times that the vectors were run after a fault

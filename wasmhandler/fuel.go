@@ -3,6 +3,7 @@ package wasmhandler
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/retort-udp/retort/wasmhandler/meter"
 
@@ -25,30 +26,34 @@ type RequestKeeper interface {
 }
 
 // tally adds up what the calls of one worker take. Others read the sum, and to write what they can read takes as long
-// as all the rest of it: so that is done for some calls at once.
+// as all the rest of it: so that is done for some calls at once where they come fast.
 type tally struct {
-	last  uint64 // what the last call took
-	due   uint64 // what those took that are not in the sum yet
-	calls uint64
+	last    uint64 // what the last call took
+	due     uint64 // what those took that are not in the sum yet
+	calls   uint64 // how many these are
+	settled uint64 // when there were none, by the arrival of datagrams
 }
 
-// tallyEvery is for how many calls at once the sum is written.
-const tallyEvery = 64
+// When the sum is written, at the latest.
+const (
+	tallyCalls = 64
+	tallyTime  = uint64(100 * time.Millisecond)
+)
 
-// add notes what a call took. The first one is in the sum at once.
-func (t *tally) add(used uint64, sum *atomic.Uint64) {
+// add notes what a call took, at a datagram's arrival.
+func (t *tally) add(used, now uint64, sum *atomic.Uint64) {
 	t.last = used
 	t.due += used
-	if t.calls%tallyEvery == 0 {
-		t.settle(sum)
-	}
 	t.calls++
+	if t.calls >= tallyCalls || now-t.settled >= tallyTime { // or the clock was set back, which is a long time, too
+		t.settle(now, sum)
+	}
 }
 
 // settle adds to the sum what is not in it yet.
-func (t *tally) settle(sum *atomic.Uint64) {
+func (t *tally) settle(now uint64, sum *atomic.Uint64) {
 	add(sum, t.due)
-	t.due = 0
+	t.due, t.calls, t.settled = 0, 0, now
 }
 
 // bindCounters finds the guest's counters.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/wasmhandler"
@@ -71,6 +72,17 @@ func TestFuelUsed(t *testing.T) {
 		if got := m.Stats().Fuel; got > total || got < total-long-63*short {
 			t.Errorf("%d units in all, and %d are counted", total, got)
 		}
+		for _, later := range []time.Duration{100 * time.Millisecond, 0} { // or the clock is set back
+			d := datagram("4")
+			d.Time = d.Time.Add(later)
+			ask(t, h, d)
+			total += short
+			if got := m.Stats().Fuel; got != total {
+				t.Errorf("%d units in all, and %d are counted at %v", total, got, later)
+			}
+		}
+		ask(t, h, datagram("5"))
+		total += short
 		closeHandler(t, h)
 		if got := m.Stats().Fuel; got != total {
 			t.Errorf("%d units in all, and %d are counted once the worker is closed", total, got)

@@ -138,11 +138,11 @@ func (w *worker) ask(f api.Function, results int) error {
 	in := w.instance
 	in.budget = uint64(w.module.config.Fuel)
 	if err := in.call(f); err != nil {
-		w.fuel.add(in.used(), &w.spent.fuel)
-		w.fuel.settle(&w.spent.fuel) // it may be a great deal
+		w.fuel.add(in.used(), in.clock, &w.spent.fuel)
+		w.fuel.settle(in.clock, &w.spent.fuel) // it may be a great deal
 		return err
 	}
-	w.fuel.add(in.budget-meter.Left(in.stack[results]), &w.spent.fuel)
+	w.fuel.add(in.budget-meter.Left(in.stack[results]), in.clock, &w.spent.fuel)
 	return nil
 }
 
@@ -218,7 +218,7 @@ func (w *worker) Close() error {
 		err = w.instance.close()
 		w.instance = nil
 	}
-	w.fuel.settle(&w.spent.fuel)
+	w.fuel.settle(0, &w.spent.fuel)
 	return errors.Join(err, w.module.release(w))
 }
 
