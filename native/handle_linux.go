@@ -34,11 +34,17 @@ type handle struct {
 	using       sync.RWMutex // of the descriptors: closing them is for who holds it alone
 	waiting     [2]unix.PollFd
 	leaving     [1]unix.PollFd
+	fruitless   int // waits for room that there was none after, one behind the other
 }
 
-// roomPatience is how long a worker waits for room in the send queue before it looks whether the socket has
-// been closed.
-const roomPatience = 50 * time.Millisecond
+const (
+	// roomPatience is how long a worker waits for room in the send queue before it looks whether the socket has
+	// been closed.
+	roomPatience = 50 * time.Millisecond
+
+	// lastWaits is how many fruitless waits there are before a worker that is to end gives up: a second.
+	lastWaits = 20
+)
 
 // takeOver makes h the owner of conn's socket, and closes conn.
 func (h *handle) takeOver(conn *net.UDPConn) error {
@@ -88,12 +94,22 @@ func (h *handle) awaitDatagrams() {
 	_, _ = unix.Ppoll(h.waiting[:], nil, nil)
 }
 
-// awaitRoom waits until something can be sent. It returns net.ErrClosed when that is never again.
+// awaitRoom waits until something can be sent. It returns net.ErrClosed when that is never again, and
+// core.ErrInterrupted when nothing has left for so long that who is to end should not wait for it.
 func (h *handle) awaitRoom() error {
 	wait := unix.NsecToTimespec(int64(roomPatience))
-	_, _ = unix.Ppoll(h.leaving[:], &wait, nil)
-	if h.closed.Load() {
+	n, err := unix.Ppoll(h.leaving[:], &wait, nil)
+	switch {
+	case n > 0:
+		h.fruitless = 0
+	case err == nil:
+		h.fruitless++
+	}
+	switch {
+	case h.closed.Load():
 		return net.ErrClosed
+	case h.fruitless >= lastWaits && h.interrupted.Load():
+		return core.ErrInterrupted
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +172,45 @@ func TestLinkThatIsMadeAgain(t *testing.T) {
 		}
 		to := netip.AddrPortFrom(b.LinkLocal.WithZone(a.Interface), c.LocalAddr().Port())
 		exchange(t, dialFrom(t, a, to), []byte("hello"))
+	}
+}
+
+// A Conn that is to end does not wait for ever for room in a queue that nothing leaves: what it cannot send is lost,
+// and counted.
+func TestInterruptWhileNothingLeaves(t *testing.T) {
+	if _, err := exec.LookPath("tc"); err != nil {
+		t.Skip("there is no tc (iproute2) to slow a link down with")
+	}
+	a, b := netns.New(t)
+	c := transport{Workers: 1}.listenOn(t, b, "0.0.0.0:0")
+	out := core.NewBatch()
+	client := dialFrom(t, a, netip.AddrPortFrom(b.V4, c.LocalAddr().Port()))
+	if _, err := client.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	receiveOne(t, c, out)
+	b.Run("tc", "qdisc", "add", "dev", b.Interface, "root", "tbf", "rate", "1kbit", "burst", "2000", "limit", "100000000")
+	sent := make(chan error, 1)
+	const rounds, replies = 20, 60
+	b.Go(func() {
+		for range rounds {
+			for range replies {
+				out.Answer(0, pattern(1000))
+			}
+			if err := c.Send(out); err != nil {
+				sent <- err
+				return
+			}
+			out.Clear()
+		}
+		sent <- nil
+	})
+	c.Interrupt()
+	if err := waitFor(t, sent); err != nil {
+		t.Errorf("Send returned %v", err)
+	}
+	if lost := out.Losses.Unsent; lost == 0 || lost > rounds*replies {
+		t.Errorf("%d of %d replies were lost: that tests nothing", lost, rounds*replies)
 	}
 }
 

@@ -122,7 +122,8 @@ func (c *batched) putPeer(name *[unix.SizeofSockaddrInet6]byte, to netip.AddrPor
 }
 
 // sendQueued sends what is queued, and waits where the kernel's buffer is full. A message that cannot be sent
-// stops sendmmsg, which the next call then tells: it is counted and left out. The error is net.ErrClosed.
+// stops sendmmsg, which the next call then tells: it is counted and left out, as are all when it is no use to wait
+// any longer. The error is net.ErrClosed.
 func (c *batched) sendQueued(b *core.Batch) error {
 	retried := false // the message that is next was refused once
 	for c.sent < c.queued {
@@ -133,8 +134,9 @@ func (c *batched) sendQueued(b *core.Batch) error {
 			retried = false
 		case errno == unix.EAGAIN:
 			if err := c.awaitRoom(); err != nil {
-				for _, replies := range c.outReplies[c.sent:c.queued] {
-					b.Losses.Unsent += uint64(replies[1] - replies[0])
+				c.leave(b)
+				if err == core.ErrInterrupted {
+					return nil // it can still be sent on, should there be room again
 				}
 				return err
 			}
@@ -149,6 +151,13 @@ func (c *batched) sendQueued(b *core.Batch) error {
 		}
 	}
 	return nil
+}
+
+// leave counts what is still queued as lost.
+func (c *batched) leave(b *core.Batch) {
+	for _, replies := range c.outReplies[c.sent:c.queued] {
+		b.Losses.Unsent += uint64(replies[1] - replies[0])
+	}
 }
 
 // sendmmsg makes the system call.
