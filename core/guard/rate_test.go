@@ -361,6 +361,116 @@ func TestWorkersShareRates(t *testing.T) {
 	}
 }
 
+// A prefix that is spread over workers has its rate once, however little of it comes to each.
+func TestSpreadPrefixHasItsRateOnce(t *testing.T) {
+	for _, tt := range []struct {
+		workers int
+		every   time.Duration // between two datagrams to one worker
+	}{
+		{8, time.Millisecond}, // each sees the rate
+		{16, 2 * time.Millisecond},
+		{50, 10 * time.Millisecond},
+	} {
+		spread(t, tt.workers, tt.every, 0)
+	}
+}
+
+// That holds too while so many others come that each worker forgets it between two of its datagrams.
+func TestFloodDoesNotHideASpreadPrefix(t *testing.T) {
+	if !long() {
+		t.Skip("it takes 24 million datagrams: go tool mage guard:simulate")
+	}
+	spread(t, 4, 2*time.Millisecond, 6000)
+}
+
+// spread sends datagrams of one prefix to each of so many workers for two seconds, and between two of them those of
+// so many strangers.
+func spread(t *testing.T, workers int, every time.Duration, strangers int) {
+	const length, burst = 2 * time.Second, 600
+	g, err := guard.New(&guard.Policy{Burst: burst, Seed: 1}, public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.MustParseAddr("198.51.100.7")
+	rng := rand.New(rand.NewPCG(9, 10))
+	each := make([]gate, workers)
+	for i := range each {
+		each[i] = gateOf(t, &worker{Worker: g.ForWorker(silent)})
+	}
+	admitted := 0
+	for now := time.Duration(0); now < length; now += every {
+		for i, g := range each {
+			g.at(now + every/2*time.Duration(i)/time.Duration(workers))
+			if g.admits(addr) {
+				admitted++
+			}
+		}
+		for _, g := range each { // now its bucket is dry, as far as this worker knows
+			g.at(now + every*99/100)
+			for range strangers {
+				g.admits(randomPeer(rng).Addr())
+			}
+		}
+	}
+	least := int(length.Seconds()) * guard.DefaultRate
+	most := least + 2*burst // what a bucket remembers
+	sent := workers * int(length/every)
+	t.Logf("%d workers, %v between two datagrams to one: of %d datagrams %d were admitted", workers, every, sent, admitted)
+	if admitted < least || admitted > most {
+		t.Errorf("%d workers, %v between two datagrams to one: of %d datagrams %d were admitted, want from %d to %d",
+			workers, every, sent, admitted, least, most)
+	}
+}
+
+// What comes to many workers within a few milliseconds has one burst, give or take a batch and the 64th part that each
+// may owe; and what one of them has been paid the others know soon after.
+func TestSpreadBurst(t *testing.T) {
+	const workers, batch, batches = 10, 10, 100
+	addr := netip.MustParseAddr("198.51.100.7")
+	g, err := guard.New(&guard.Policy{Seed: 1}, public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := make([]gate, workers)
+	for i := range each {
+		each[i] = gateOf(t, &worker{Worker: g.ForWorker(silent)})
+	}
+	send := func(g gate, now time.Duration) (admitted int) {
+		g.at(now)
+		for range batch {
+			if g.admits(addr) {
+				admitted++
+			}
+		}
+		return admitted
+	}
+	admitted := 0
+	for n := range batches {
+		for _, g := range each {
+			admitted += send(g, time.Duration(n)*100*time.Microsecond)
+		}
+	}
+	t.Logf("%d of %d in 10 ms were admitted", admitted, workers*batch*batches)
+	if most := burst + workers*(burst/64+batch); admitted < burst/2 || admitted > most {
+		t.Errorf("%d were admitted, want from %d to %d", admitted, burst/2, most)
+	}
+
+	const later, soon = time.Minute, 20 * time.Millisecond
+	for _, g := range each {
+		send(g, later)
+	}
+	for n := range 2 * burst / batch {
+		send(each[0], later+time.Duration(n)*time.Microsecond)
+	}
+	admitted = 0
+	for _, g := range each {
+		admitted += send(g, later+soon)
+	}
+	if admitted > workers*batch/2 {
+		t.Errorf("after one worker has filled the bucket the others admitted %d of %d", admitted, workers*batch)
+	}
+}
+
 func TestSlip(t *testing.T) {
 	g := newGate(t, &guard.Policy{Slip: 10, Seed: 1})
 	s := &sender{addr: netip.MustParseAddr("198.51.100.7"), rate: 101_000}

@@ -37,11 +37,12 @@ type till struct {
 	bucket
 	share int64 // ticks
 	rates *rates
-	now   int64 // ticks
+	key   uint64 // of draws that nobody else can compute
+	now   int64  // ticks
 }
 
-func newTill(r *rates) *till {
-	return &till{bucket: r.bucket, share: r.size / shares, rates: r}
+func newTill(r *rates, key uint64) *till {
+	return &till{bucket: r.bucket, share: r.size / shares, rates: r, key: key}
 }
 
 // begin begins a batch that came at now, in nanoseconds.
@@ -110,7 +111,7 @@ func (t *till) settle(tab *tab, displaced bool) {
 	}
 	level := t.level(tab)
 	if displaced && level == 0 && tab.owed*dryPaid <= t.share {
-		if (tab.prefix+uint64(t.now))%dryPaid != 0 { // nobody can tell when that is
+		if draw := fold(tab.prefix^uint64(t.now), t.key); draw%dryPaid != 0 {
 			return
 		}
 		tab.owed *= dryPaid

@@ -51,7 +51,7 @@ func (g *Guard) ForWorker(h core.Handler) *Worker {
 		w.loops.store.counts = &w.Counts
 	}
 	if g.rates != nil {
-		w.till = newTill(g.rates)
+		w.till = newTill(g.rates, g.keys[1])
 	}
 	return w
 }
