@@ -2,6 +2,7 @@ package native
 
 import (
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,9 @@ func (c *batched) isTold() bool { return c.told }
 // BatchSize is how many datagrams one system call takes.
 const BatchSize = batchSize
 
+// MaxSkip is in how many waits, at most, a Conn that polls does not look for datagrams.
+const MaxSkip = maxSkip
+
 // Cuts says whether c has the kernel cut replies.
 func Cuts(c core.Conn) bool { return c.(*batched).offload.cuts.Load() }
 
@@ -28,6 +32,20 @@ func CutTooMuch(c core.Conn) { c.(*batched).offload.most = 1000 }
 
 // TellsDropped has c take note of how many datagrams the kernel has dropped in all.
 func TellsDropped(c core.Conn, dropped uint32, b *core.Batch) { c.(*batched).tellsDropped(dropped, b) }
+
+// Looks returns which of waits for datagrams a Conn that polls looks for them in, when found says whether each ends
+// in one that comes at once.
+func Looks(found []bool) (looked []bool) {
+	s := spin{longest: time.Microsecond}
+	for _, f := range found {
+		look := s.worthIt()
+		if look {
+			s.ended(f)
+		}
+		looked = append(looked, look)
+	}
+	return looked
+}
 
 // DoNotCut has c send each reply by itself.
 func DoNotCut(c core.Conn) { c.(*batched).offload.cuts.Store(false) }

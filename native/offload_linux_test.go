@@ -3,8 +3,10 @@ package native_test
 import (
 	"bytes"
 	"encoding/binary"
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -144,6 +146,35 @@ func TestOffload(t *testing.T) {
 				t.Errorf("%d replies were sent again", info.Resent)
 			}
 		})
+	}
+}
+
+// What turns out not to work, and that a peer has gone away, is said once, however often it happens.
+func TestTroubleIsLoggedOnce(t *testing.T) {
+	for name, says := range map[string]string{
+		"EIO":                   "the kernel cannot cut replies after all",
+		"refused by the kernel": "the kernel cannot cut replies after all",
+		"ECONNREFUSED":          "a peer has gone away",
+		"EMSGSIZE":              "",
+	} {
+		var log bytes.Buffer
+		o := native.Options{Workers: 1, GSO: native.GSOOn, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		conns, err := native.Listen("127.0.0.1:0", o)
+		if err != nil {
+			t.Skipf("this kernel: %v", err)
+		}
+		c := conns[0]
+		defer c.Close()
+		defer time.AfterFunc(patience, c.Interrupt).Stop()
+		hindrances[name].prepare(t, c)
+		exchangeAtRandom(t, c, 1)
+		want := 0
+		if says != "" {
+			want = 1
+		}
+		if lines := strings.Count(log.String(), "\n"); lines != want || !strings.Contains(log.String(), says) {
+			t.Errorf("%s: the log says %q, want %d lines: %q", name, &log, want, says)
+		}
 	}
 }
 
