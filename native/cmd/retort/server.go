@@ -347,8 +347,8 @@ func (s *service) serve(ctx context.Context, listeners []*engine.Listener, stdou
 		s.tellListening(l)
 	}
 	s.engine.Start(listeners...)
-	stopWatching := s.watch(ctx)
 	ctx, stopLiving := s.live(ctx)
+	stopWatching := s.watch(ctx) // which ends before the engine does: a file is not refused because of that
 	err := s.engine.Run(ctx)
 	stopLiving()
 	stopWatching()

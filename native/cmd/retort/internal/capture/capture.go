@@ -110,7 +110,8 @@ func (c *Capture) observe(handler string, o *server.Observation) {
 	}
 	e := new(entry)
 	if n := len(c.free); n > 0 {
-		e, c.free = c.free[n-1], c.free[:n-1]
+		e, c.free[n-1] = c.free[n-1], nil // or the array would keep it
+		c.free = c.free[:n-1]
 	}
 	e.handler, e.outcome = handler, outcome(o)
 	e.from, e.to, e.when = o.Datagram.From, o.Datagram.To, o.Datagram.Time
@@ -175,13 +176,29 @@ func (c *Capture) write() {
 		if c.err != nil && !c.stopped.Swap(true) {
 			c.log.Error("the capture has ended, and the server goes on", "error", c.err)
 		}
-		c.mu.Lock()
-		c.free = append(c.free, batch[:min(len(batch), 1024)]...)
-		c.mu.Unlock()
+		c.recycle(batch)
 		if closed {
 			return
 		}
 	}
+}
+
+// What is kept of entries for the next ones: as much as a usual batch needs, and not what the largest one did.
+const (
+	mostFree     = 4096
+	mostFreeSize = 4096 // bytes of each
+)
+
+// recycle keeps entries that were written for the next observations.
+func (c *Capture) recycle(batch []*entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range batch {
+		if len(c.free) < mostFree && cap(e.request)+cap(e.reply) <= mostFreeSize {
+			c.free = append(c.free, e)
+		}
+	}
+	clear(batch) // or its array would keep them
 }
 
 // Close writes what is left and closes the file, within ctx. It returns why the capture ended early, if it did.

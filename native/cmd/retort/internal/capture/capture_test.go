@@ -397,6 +397,43 @@ func TestOverload(t *testing.T) {
 	}
 }
 
+// A burst is not kept in memory when it has been written.
+func TestMemoryAfterBurst(t *testing.T) {
+	c, err := open(filepath.Join(t.TempDir(), "x.pcapng"), 1<<20, slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	observe := c.Observer(func() string { return "x" })
+	before := heap()
+	for _, size := range []int{50, 5000} {
+		const n = 100_000
+		written, missed := c.Counts()
+		o := &server.Observation{Datagram: &core.Datagram{From: client4, To: server4, Data: make([]byte, size), Time: noon}}
+		for range n {
+			observe(o)
+		}
+		for all := written + missed + n; written+missed < all; written, missed = c.Counts() {
+			time.Sleep(time.Millisecond)
+		}
+		grown := heap() - before
+		for end := time.Now().Add(time.Second); grown > 8<<20 && time.Now().Before(end); grown = heap() - before {
+			time.Sleep(time.Millisecond) // the writer lets go of the last ones after it has counted them
+		}
+		if grown > 8<<20 {
+			t.Errorf("after %d datagrams of %d bytes, %d KiB more are kept", n, size, grown>>10)
+		}
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Captures of tcpdump are read, whatever link layer they have; what is no UDP datagram is skipped.
 func TestReadPcap(t *testing.T) {
 	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: client4.Addr().AsSlice(), DstIP: server4.Addr().AsSlice()}

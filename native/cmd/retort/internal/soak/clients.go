@@ -33,7 +33,7 @@ func newClients(ctx context.Context, s *server) (*clients, error) {
 		{listener: "echo", how: "64 requests at once, numbered", options: load.Options{Window: 64, Expect: load.Echo, Timeout: timeout}},
 		{listener: "length", how: "500 requests a second", options: load.Options{Rate: 500, Size: 300, Expect: load.Length, Timeout: timeout, Portable: true}},
 		{listener: "impaired", how: "500 requests a second, numbered", lossy: true,
-			options: load.Options{Rate: 500, Expect: load.Echo, Timeout: time.Second, Portable: true}},
+			options: load.Options{Rate: 500, Expect: load.Echo, Timeout: timeout, Portable: true}},
 	}}
 	for _, one := range c.all {
 		at, err := s.address(ctx, one.listener)
