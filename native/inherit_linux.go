@@ -7,14 +7,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forget takes back what a socket's last owner may have asked for and its next one may not want: datagrams that are
-// joined. Adopt asks for it again where it is wanted.
+// forget takes back what a socket's last owner may have asked for and its next one does not want. Datagrams that are
+// joined are asked for again where they are wanted. A queue of errors (IP_RECVERR of ip(7)) that nobody reads would
+// rouse who waits for datagrams for ever.
 func forget(fd uintptr) error {
-	err := unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 0)
-	if errors.Is(err, unix.ENOPROTOOPT) {
-		return nil // this kernel joins none
+	for _, option := range []struct{ level, name int }{
+		{unix.IPPROTO_UDP, unix.UDP_GRO},
+		{unix.IPPROTO_IP, unix.IP_RECVERR},
+		{unix.IPPROTO_IPV6, unix.IPV6_RECVERR},
+	} {
+		err := unix.SetsockoptInt(int(fd), option.level, option.name, 0)
+		// This kernel joins none, or it is a socket for IPv4.
+		if err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // memoryInfo is what SO_MEMINFO tells (linux/sock_diag.h); drops are the last of it.
