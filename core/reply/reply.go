@@ -67,7 +67,7 @@ func (f Fixed) Reply(dst []byte, _ *core.Datagram) ([]byte, error) {
 	return append(dst, f.Text...), nil
 }
 
-// Drop answers nothing.
+// Drop answers nothing, and so it amplifies nothing.
 type Drop struct{}
 
 // Reply implements core.Handler.

@@ -28,6 +28,7 @@ func Services() []Service {
 		{"listing", 1060, stateless(listing)},
 		{"echo", 7, stateless(func(data []byte) []byte { return data })},
 		{"daytime", 13, daytime},
+		{"quote of the day", 17, stateless(func([]byte) []byte { return []byte("A stitch in time saves nine.\r\n") })},
 		{"chargen", 19, chargen},
 		{"chargen by the line", 19, chargenLines},
 		{"time", 37, timeOfDay},

@@ -3,7 +3,8 @@
 // /.well-known/core (RFC 6690), which lists them.
 //
 // A confirmable request is answered in its acknowledgment, any other by a message of its own. What is empty is a
-// ping and gets a reset, and so does a confirmable message that is not well-formed or answers what was never asked.
+// ping and gets a reset, and so does a confirmable message that answers what was never asked, or is not well-formed;
+// the latter not twice, for it may be text of a server that would go on for ever.
 // Everything else of the kind gets silence.
 //
 // # Writing
@@ -33,7 +34,8 @@
 //
 // # Amplification
 //
-// A reply takes no more than the room for it: when a representation does not fit there, its first block is sent, as
+// A GET of 4 bytes may ask for a block of 1,024: that is 33 to 1 on the wire, the headers of IP and UDP counted. But a
+// reply takes no more than the room for it: when a representation does not fit there, its first block is sent, as
 // small as need be (RFC 7252, section 11.3, asks for this). So a server whose guard allows a factor of 3 answers
 // a short GET with 32 or 64 bytes of a long representation, and the client asks for the rest block by block. Where not
 // even 16 bytes fit, the reply is too long and the server drops it.
@@ -135,6 +137,8 @@ func (w *worker) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 	switch {
 	case group && (m.kind == confirmable || !wellFormed):
 		return nil, core.ErrMalformed
+	case m.kind == confirmable && (!wellFormed || class == 1 || class > 5) && w.isAgain(d):
+		return nil, core.ErrMalformed
 	case m.kind == confirmable && (!wellFormed || m.code == empty || class != 0):
 		return append(dst, 1<<6|reset<<4, empty, byte(m.id>>8), byte(m.id)), nil
 	case !wellFormed || class == 1 || class > 5:
@@ -143,6 +147,18 @@ func (w *worker) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 		return nil, nil
 	}
 	return w.answerOnce(dst, d, &request{message: m, group: group}), nil
+}
+
+// isAgain says whether what is no message of this protocol came before. Text that begins with a capital from A to O
+// looks like one, and a server that says the same to everybody, a quote of the day (RFC 865) for instance, would take
+// each reset for a question, for ever.
+func (w *worker) isAgain(d *core.Datagram) bool {
+	now := d.Time.UnixNano()
+	known, again := w.duplicates.find(d.From, d.Data, now, int64(exchangeLifetime))
+	if !again {
+		known.keep(nil, now)
+	}
+	return again
 }
 
 // answerOnce answers a request, or does again what it did when it came first.

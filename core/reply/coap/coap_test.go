@@ -197,6 +197,12 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%x: %x, %v", unconfirmed, b, err)
 		}
 	}
+	for _, request := range resets { // what is no message gets one reset, since it may be text of a server that answers those
+		again := request == resets[0] || request == resets[len(resets)-1]
+		if b, err := s.send([]byte(request)); again != (b != nil) || again != (err == nil) {
+			t.Errorf("%x, again: %x, %v", request, b, err)
+		}
+	}
 	for _, request := range []string{"", "\x40\x00\x12", "\x00\x01\x12\x34", "\x80\x01\x12\x34", "\xc0\x01\x12\x34"} {
 		if b, err := s.send([]byte(request)); b != nil || !errors.Is(err, core.ErrMalformed) {
 			t.Errorf("%x: %x, %v; want malformed", request, b, err)

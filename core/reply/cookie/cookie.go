@@ -64,8 +64,9 @@ type Key [16]byte
 // Handler challenges peers, and has Inner answer those that can show a cookie. What Inner is given as the datagram's
 // data is the payload; Inner's silence and errors are those of the Handler.
 //
-// Only answers to peers with a cookie amplify, and whoever gets those asked for them, so that an operator may raise
-// the amplification that the server's guard allows.
+// A challenge amplifies nothing: it has 16 bytes, and so has the shortest question. Only answers to peers with a cookie
+// amplify, a little less than those of Inner would by themselves, and whoever gets those asked for them, so that an
+// operator may raise the amplification that the server's guard allows: 3, unless its policy says otherwise.
 //
 // Fill in the fields, or have Configure do it, before ForWorker.
 type Handler struct {

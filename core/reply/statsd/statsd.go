@@ -1,5 +1,5 @@
 // Package statsd takes metrics in the text format of StatsD, with what DogStatsD adds to it, sums them up and answers
-// nothing: the protocol has no answers. A datagram is lines; each is a metric with its values:
+// nothing: the protocol has no answers, and nothing is amplified. A datagram is lines; each is a metric with its values:
 //
 //	api.hits:1|c|@0.1
 //	queue.length:42|g

@@ -1,5 +1,5 @@
 // Package syslog takes log messages, in the format of RFC 5424 over UDP (RFC 5426) and in the older one that RFC 3164
-// describes, counts them by severity and facility, and answers nothing: syslog has no answers.
+// describes, counts them by severity and facility, and answers nothing: syslog has no answers, and nothing is amplified.
 //
 // The counts are there in three ways. A server counts the datagrams as silent, those that are no message as malformed.
 // [Handler.Stats] has the rest, for whoever embeds the handler. And every ten seconds, unless that is configured
