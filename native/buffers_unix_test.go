@@ -29,6 +29,7 @@ func TestBuffers(t *testing.T) {
 				o.WriteBuffer = size
 			}
 			conns := transport(o).listenAll(t, "127.0.0.1:0")
+			dropWarnings(&log)
 			for _, c := range conns {
 				info, ok := native.Inspect(c)
 				if !ok {
@@ -66,9 +67,24 @@ func TestDefaultBuffers(t *testing.T) {
 			t.Errorf("the %s buffer has %d bytes", name, got)
 		}
 	}
-	if log.Len() > 0 {
+	if dropWarnings(&log); log.Len() > 0 {
 		t.Errorf("the log says %q", &log)
 	}
+}
+
+// dropWarnings removes from a log what it says where the kernel does not count drops, as under qemu, and says whether
+// there was any of it.
+func dropWarnings(log *bytes.Buffer) (any bool) {
+	lines := log.String()
+	log.Reset()
+	for line := range strings.Lines(lines) {
+		if strings.Contains(line, "does not tell how many datagrams it drops") {
+			any = true
+		} else {
+			log.WriteString(line)
+		}
+	}
+	return any
 }
 
 // kernelsBuffer returns the size of a buffer as the system tells it.

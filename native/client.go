@@ -124,7 +124,7 @@ func Dial(ctx context.Context, addr string, o ClientOptions) (*Client, error) {
 }
 
 func dial(ctx context.Context, addr string, o ClientOptions) (*Client, error) {
-	if err := o.complete(); err != nil {
+	if err := errors.Join(o.complete(), ctx.Err()); err != nil { // a look-up does not always ask ctx first
 		return nil, err
 	}
 	server, err := destination(ctx, addr)
