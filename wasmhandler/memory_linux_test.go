@@ -34,6 +34,9 @@ func TestNoAddresses(t *testing.T) {
 		if errors.Is(err, syscall.ENOEXEC) {
 			t.Skip("this program cannot start itself: ", err)
 		}
+		if bytes.Contains(output, []byte("--- SKIP: TestNoAddresses")) {
+			t.Skip("limits of memory have no effect here, as under qemu")
+		}
 		if err != nil || !bytes.Contains(output, []byte("--- PASS: TestNoAddresses")) {
 			t.Errorf("%v\n%s", err, output)
 		}
@@ -47,8 +50,12 @@ func TestNoAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	limit := func(l syscall.Rlimit) {
-		if err := syscall.Setrlimit(syscall.RLIMIT_AS, &l); err != nil {
+		var now syscall.Rlimit
+		if err := errors.Join(syscall.Setrlimit(syscall.RLIMIT_AS, &l), syscall.Getrlimit(syscall.RLIMIT_AS, &now)); err != nil {
 			t.Fatal(err)
+		}
+		if now != l {
+			t.Skip("limits of memory have no effect here, as under qemu")
 		}
 	}
 	now := uint64(mapped(t)) << 10
