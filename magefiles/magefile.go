@@ -16,5 +16,8 @@ func Build() error {
 	return sh.RunV("go", "build", "-o", "bin"+string(filepath.Separator), "./native/cmd/retort")
 }
 
+// Install installs the command into Go's folder for programs.
+func Install() error { return sh.RunV("go", "install", "./native/cmd/retort") }
+
 // Clean removes what was built.
 func Clean() error { return errors.Join(sh.Rm("bin"), sh.Rm("dist")) }

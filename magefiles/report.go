@@ -33,10 +33,12 @@ type testReport struct {
 	output         map[string]*strings.Builder
 }
 
-// goTest runs "go test -json" with more arguments and environment, and prints a summary of it.
-func goTest(where string, env map[string]string, args ...string) error {
+// goTest runs "go test -json" with more arguments and environment, and prints a summary of it. Within is a command that
+// runs what follows it; it may be nil.
+func goTest(within []string, where string, env map[string]string, args ...string) error {
 	began := time.Now()
-	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+	command := slices.Concat(within, []string{"go", "test", "-json"}, args)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = os.Environ()
 	for k, v := range env {
 		cmd.Env = append(cmd.Env, k+"="+v)

@@ -70,15 +70,22 @@ var targets = []struct{ os, arch, packages string }{
 	{"js", "wasm", "./core/..."},
 }
 
-// Cross vets, with its tests, and builds everything for every system.
+// Cross vets everything, with its tests, for every system but this one, and builds the command.
 func Cross() error {
 	for _, t := range targets {
+		if t.os == runtime.GOOS && t.arch == runtime.GOARCH {
+			continue // its tests are run
+		}
 		fmt.Printf("%s/%s\n", t.os, t.arch)
 		env := map[string]string{"GOOS": t.os, "GOARCH": t.arch, "CGO_ENABLED": "0"}
 		if err := sh.RunWithV(env, "go", "vet", t.packages); err != nil {
 			return fmt.Errorf("vet for %s/%s: %w", t.os, t.arch, err)
 		}
-		if err := sh.RunWithV(env, "go", "build", t.packages); err != nil {
+		// Vet has compiled what others import; what is left is to link, and core has nothing to link.
+		if t.arch == "wasm" {
+			continue
+		}
+		if err := sh.RunWithV(env, "go", "build", "-o", os.DevNull, "./native/cmd/retort"); err != nil {
 			return fmt.Errorf("build for %s/%s: %w", t.os, t.arch, err)
 		}
 	}
