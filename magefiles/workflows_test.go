@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,7 +22,8 @@ type workflow struct {
 		Strategy    struct {
 			FailFast *bool `yaml:"fail-fast"`
 			Matrix   struct {
-				OS []string `yaml:"os"`
+				OS     []string `yaml:"os"`
+				Target []string `yaml:"target"`
 			} `yaml:"matrix"`
 		} `yaml:"strategy"`
 		Steps []struct {
@@ -124,6 +126,46 @@ func TestMatrix(t *testing.T) {
 	for _, step := range job.Steps {
 		if step.Run != "" && !strings.Contains(string(readme), "\n"+step.Run+"\n") {
 			t.Errorf("the matrix runs %q, which the README does not name", step.Run)
+		}
+	}
+}
+
+// What the workflows, the complete check and the documents have mage do, it can.
+func TestTargetsExist(t *testing.T) {
+	mage := exec.Command("go", "tool", "mage", "-l")
+	mage.Dir = ".."
+	listed, err := mage.CombinedOutput()
+	if err != nil {
+		t.Fatalf("go tool mage -l: %v\n%s", err, listed)
+	}
+	exists := map[string]bool{"test": true, "bench": true} // aliases, which are not listed
+	for _, line := range regexp.MustCompile(`(?m)^  (\S+)`).FindAllStringSubmatch(string(listed), -1) {
+		exists[strings.ToLower(strings.TrimSuffix(line[1], "*"))] = true
+	}
+	check := func(file, target string) {
+		if !exists[strings.ToLower(target)] {
+			t.Errorf("%s names the target %s, which does not exist", file, target)
+		}
+	}
+	for file, w := range workflows(t) {
+		for _, job := range w.Jobs {
+			for _, target := range job.Strategy.Matrix.Target {
+				check(file, target)
+			}
+		}
+	}
+	files, err := filepath.Glob("../.github/workflows/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, "../.ci/run", "../README.md", "../.github/CONTRIBUTING.md", "../wasmhandler/guest/README.md", "../testdata/hostile/README.md")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range regexp.MustCompile(`go tool mage ([a-z][a-z0-9:]*)`).FindAllStringSubmatch(string(text), -1) {
+			check(file, target[1])
 		}
 	}
 }
