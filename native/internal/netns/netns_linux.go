@@ -2,6 +2,7 @@ package netns
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -41,6 +42,11 @@ func New(t testing.TB) (a, b *Host) {
 		h.ip("link set lo up")
 	}
 	link(a, b, 102)
+	a.Do(func() {
+		if _, err := net.InterfaceByName(a.Interface); err != nil {
+			t.Skipf("programs are not told of the interface that ip has made, as under qemu: %v", err)
+		}
+	})
 	return a, b
 }
 
