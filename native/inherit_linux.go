@@ -8,16 +8,17 @@ import (
 )
 
 // forget takes back what a socket's last owner may have asked for and its next one does not want. Datagrams that are
-// joined are asked for again where they are wanted. A queue of errors (IP_RECVERR of ip(7)) that nobody reads would
-// rouse who waits for datagrams for ever.
+// joined, and replies that are cut, are asked for again where they are wanted. A queue of errors (IP_RECVERR of
+// ip(7)) that nobody reads would rouse who waits for datagrams for ever.
 func forget(fd uintptr) error {
 	for _, option := range []struct{ level, name int }{
 		{unix.IPPROTO_UDP, unix.UDP_GRO},
+		{unix.IPPROTO_UDP, unix.UDP_SEGMENT},
 		{unix.IPPROTO_IP, unix.IP_RECVERR},
 		{unix.IPPROTO_IPV6, unix.IPV6_RECVERR},
 	} {
 		err := unix.SetsockoptInt(int(fd), option.level, option.name, 0)
-		// This kernel joins none, or it is a socket for IPv4.
+		// This kernel neither joins nor cuts, or it is a socket for IPv4.
 		if err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
 			return err
 		}

@@ -73,3 +73,30 @@ func TestAdoptForgetsErrors(t *testing.T) {
 		})
 	}
 }
+
+// TestAdoptForgetsCutting: where the last owner had the kernel cut what is sent, replies of the next one stay whole.
+func TestAdoptForgetsCutting(t *testing.T) {
+	old := listen(t, "127.0.0.1:0")
+	err := native.WithDescriptor(old, func(fd uintptr) error {
+		return unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT, 100)
+	})
+	if err != nil {
+		t.Skipf("this kernel cuts nothing: %v", err)
+	}
+	s, err := native.Inherit(handOver(t, old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns, err := native.Adopt([]*native.Inherited{s}, native.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := conns[0]
+	t.Cleanup(func() { c.Close() })
+	serve(t, c, echo)
+	p := newPeer(t, "127.0.0.1")
+	p.send(c.LocalAddr(), pattern(500))
+	if got, _ := p.receive(); len(got) != 500 {
+		t.Errorf("a reply of 500 bytes came as %d", len(got))
+	}
+}
