@@ -14,6 +14,8 @@ import (
 )
 
 func main() {
+	tryProcesses()
+
 	// A reader that goes away is an error of the write, as on any other file, and no reason for a
 	// server to die.
 	signal.Ignore(syscall.SIGPIPE)
