@@ -92,13 +92,13 @@ func (c *batched) prepare(fd int, o Options) error {
 	c.dropped = droppedBefore(fd)
 	// With each datagram the kernel tells how many it has dropped so far, once it has dropped one.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1); err != nil {
-		c.warn("this kernel does not tell how many datagrams it drops: they are not counted", err)
+		c.lacks("this kernel does not tell how many datagrams it drops: they are not counted", err)
 	}
 	if err := c.offload.prepare(fd, o.GSO, c.local.Addr()); err != nil {
 		if o.GSO == GSOOn {
 			return fmt.Errorf("this kernel has no GSO for UDP: %w; turn it off, or leave it to auto", err)
 		}
-		c.warn("this kernel has no GSO for UDP: datagrams are sent and received one by one", err)
+		c.lacks("this kernel has no GSO for UDP: datagrams are sent and received one by one", err)
 	}
 	return nil
 }
@@ -107,6 +107,13 @@ func (c *batched) prepare(fd int, o Options) error {
 func (c *batched) warn(what string, err error) {
 	if c.log != nil {
 		c.log.Warn(what, "listener", c.local, "error", err)
+	}
+}
+
+// lacks is warn for what the kernel has for no socket. The first Conn of an address says it for all.
+func (c *batched) lacks(what string, err error) {
+	if !c.shared {
+		c.warn(what, err)
 	}
 }
 

@@ -166,6 +166,7 @@ func TestTroubleIsLoggedOnce(t *testing.T) {
 		c := conns[0]
 		defer c.Close()
 		defer time.AfterFunc(patience, c.Interrupt).Stop()
+		log.Reset() // of what this kernel lacks
 		hindrances[name].prepare(t, c)
 		exchangeAtRandom(t, c, 1)
 		want := 0
@@ -174,6 +175,27 @@ func TestTroubleIsLoggedOnce(t *testing.T) {
 		}
 		if lines := strings.Count(log.String(), "\n"); lines != want || !strings.Contains(log.String(), says) {
 			t.Errorf("%s: the log says %q, want %d lines: %q", name, &log, want, says)
+		}
+	}
+}
+
+// A feature that the kernel lacks is said once for all workers of an address.
+func TestMissingFeatureIsLoggedOnce(t *testing.T) {
+	var log bytes.Buffer
+	o := transport{Workers: 3, GSO: native.GSOAuto, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	o.listenAll(t, "127.0.0.1:0")
+	said := make(map[string]int)
+	for line := range strings.Lines(log.String()) {
+		if _, what, ok := strings.Cut(line, `msg="this kernel `); ok {
+			said[what]++
+		}
+	}
+	if len(said) == 0 {
+		t.Skip("this kernel lacks nothing")
+	}
+	for what, n := range said {
+		if n > 1 {
+			t.Errorf("said %d times: %s", n, what)
 		}
 	}
 }
