@@ -98,6 +98,9 @@ func (h *handle) awaitDatagrams() {
 // core.ErrInterrupted when nothing has left for so long that who is to end should not wait for it.
 func (h *handle) awaitRoom() error {
 	wait := unix.NsecToTimespec(int64(roomPatience))
+	if h.closed.Load() || h.hasWaited() {
+		wait = unix.Timespec{} // a look is enough, for each of those that are left
+	}
 	n, err := unix.Ppoll(h.leaving[:], &wait, nil)
 	switch {
 	case n > 0:
@@ -108,11 +111,14 @@ func (h *handle) awaitRoom() error {
 	switch {
 	case h.closed.Load():
 		return net.ErrClosed
-	case h.fruitless >= lastWaits && h.interrupted.Load():
+	case h.hasWaited():
 		return core.ErrInterrupted
 	}
 	return nil
 }
+
+// hasWaited says whether a worker that is to end has waited for room for long enough.
+func (h *handle) hasWaited() bool { return h.fruitless >= lastWaits && h.interrupted.Load() }
 
 // Interrupt implements core.Conn.
 func (h *handle) Interrupt() {
