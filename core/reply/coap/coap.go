@@ -204,7 +204,8 @@ func (w *worker) answer(out writer, r *request, id uint16) []byte {
 		return out.out
 	}
 	for i := range w.resources {
-		if o := &w.resources[i]; r.asksFor(o.path) {
+		// The hash is there because a request may have many options, and a server many resources.
+		if o := &w.resources[i]; (o.hash == r.path || o.path == "/") && r.asksFor(o.path) {
 			switch r.code {
 			case get:
 				return w.get(out, r, id, representation{body: o.body, format: o.Format, tag: o.tag})

@@ -5,9 +5,26 @@ import "encoding/binary"
 // representation is what GET returns.
 type representation struct {
 	body   []byte
-	links  *request // instead of body, the links that match the queries of this request
+	length int    // of links
+	links  *links // instead of body, the links that match the queries of a request
 	format uint16
 	tag    uint64 // 0: none
+}
+
+// links are those of some of the resources: a bit for each.
+type links [MaxResources / 64]uint64
+
+func (l *links) has(i int) bool { return l[i/64]>>(i%64)&1 != 0 }
+
+// linksFor returns those that match the queries of a request, and how long they are.
+func (w *worker) linksFor(r *request) (matching links, length int) {
+	for i := range w.resources {
+		if o := &w.resources[i]; o.matches(r) {
+			matching[i/64] |= 1 << (i % 64)
+			length += len(o.link) + 1 // and a comma
+		}
+	}
+	return matching, max(length-1, 0)
 }
 
 // overhead is what a response takes beside its token and payload, at most: the header, ETag, Content-Format, Block2,
@@ -25,7 +42,10 @@ func (w *worker) get(out writer, r *request, id uint16, rep representation) []by
 		out.tag(rep.tag)
 		return out.out
 	}
-	total := w.length(&rep)
+	total := len(rep.body)
+	if rep.links != nil {
+		total = rep.length
+	}
 	b, inBlocks, ok := w.choose(r, total, cap(out.out)-overhead-len(r.token))
 	if !ok {
 		out.begin(&r.message, badRequest, id)
@@ -71,20 +91,6 @@ func (w *worker) choose(r *request, total, room int) (b block, inBlocks, ok bool
 	return b, true, b.number == 0 || b.offset() < total
 }
 
-// length is that of the whole representation.
-func (w *worker) length(rep *representation) int {
-	if rep.links == nil {
-		return len(rep.body)
-	}
-	n := 0
-	for i := range w.resources {
-		if o := &w.resources[i]; o.matches(rep.links) {
-			n += len(o.link) + 1 // and a comma
-		}
-	}
-	return max(n-1, 0)
-}
-
 // part appends the bytes from one offset to another.
 func (w *worker) part(dst []byte, rep *representation, from, to int) []byte {
 	if rep.links == nil {
@@ -98,11 +104,11 @@ func (w *worker) part(dst []byte, rep *representation, from, to int) []byte {
 		at += len(s)
 	}
 	for i := range w.resources {
-		if o := &w.resources[i]; o.matches(rep.links) {
+		if rep.links.has(i) {
 			if at > 0 {
 				add(",")
 			}
-			add(o.link)
+			add(w.resources[i].link)
 		}
 	}
 	return dst
@@ -123,10 +129,11 @@ func (w *worker) core(out writer, r *request, id uint16) []byte {
 		return out.out
 	}
 	if r.queries > 0 {
-		rep = representation{links: r, format: linkFormat}
-		if r.group && w.length(&rep) == 0 {
+		matching, length := w.linksFor(r)
+		if r.group && length == 0 {
 			return nil // RFC 6690, section 4.1
 		}
+		rep = representation{links: &matching, length: length, format: linkFormat}
 	}
 	return w.get(out, r, id, rep)
 }

@@ -1,6 +1,9 @@
 package coap
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // request is what a request's options say. Those that may stand several times stay in the message.
 type request struct {
@@ -13,9 +16,11 @@ type request struct {
 	ifMatch     bool
 	ifNoneMatch bool
 	proxy       bool
-	queries     int  // how many there are
-	group       bool // it was sent to a multicast address
-	bad         bool // there is an option that must be understood, and is not
+	path        uint64       // hash of its segments
+	queries     int          // how many there are
+	query       optionReader // before the first of them
+	group       bool         // it was sent to a multicast address
+	bad         bool         // there is an option that must be understood, and is not
 }
 
 // known says how long an option may be, in bytes, and whether it may stand more than once (RFC 7252, table 4; RFC 7959,
@@ -50,6 +55,7 @@ func (r *request) readOptions() {
 	r.accepts, r.format = -1, -1
 	last := -1
 	for all := (optionReader{rest: r.options}); ; {
+		before := all
 		o, s := all.next()
 		if s != more {
 			return
@@ -65,8 +71,12 @@ func (r *request) readOptions() {
 			r.ifMatch = true
 		case ifNoneMatch:
 			r.ifNoneMatch = true
+		case uriPath:
+			r.path = addSegment(r.path, o.value)
 		case uriQuery:
-			r.queries++
+			if r.queries++; r.queries == 1 {
+				r.query = before
+			}
 		case contentFormat:
 			r.format = int(o.uint())
 		case accept:
@@ -92,6 +102,22 @@ func (m *message) has(number int, value []byte) bool {
 			return true
 		}
 	}
+}
+
+// addSegment adds a segment to the hash of a path, which is 0 for that without any.
+func addSegment(hash uint64, segment []byte) uint64 {
+	return fold(hash^digest(segment), 0x9e3779b97f4a7c15)
+}
+
+// hashOf is the hash of a path as in "/sensors/light"; that of "/" has no segments.
+func hashOf(path string) (hash uint64) {
+	if path == "/" {
+		return 0
+	}
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		hash = addSegment(hash, []byte(segment))
+	}
+	return hash
 }
 
 // asksFor says whether the request is for a path as in "/sensors/light". Each segment is an option of its own, so that

@@ -29,6 +29,7 @@ type Resource struct {
 type resource struct {
 	*Resource
 	path string
+	hash uint64 // of path
 	link string
 	ct   string // the format, in decimal
 	body []byte
@@ -39,7 +40,7 @@ func newResource(r *Resource) resource {
 	body := make([]byte, len(r.Body), max(len(r.Body), r.Writable))
 	copy(body, r.Body)
 	ct := strconv.Itoa(int(r.Format))
-	return resource{Resource: r, path: r.Path, link: link(r, ct), ct: ct, body: body, tag: tagOf(body)}
+	return resource{Resource: r, path: r.Path, hash: hashOf(r.Path), link: link(r, ct), ct: ct, body: body, tag: tagOf(body)}
 }
 
 // tagOf is a representation's entity tag; never 0.
@@ -74,13 +75,10 @@ func (o *resource) write(r *request) (code byte) {
 // matches says whether the link is one that a request's queries ask for (RFC 6690, section 4.1): each has the form
 // "attribute=value", where a value that ends in "*" stands for all that begin so.
 func (o *resource) matches(r *request) bool {
-	for all := (optionReader{rest: r.options}); ; {
+	for all := r.query; ; {
 		q, s := all.next()
 		if s != more || q.number > uriQuery {
 			return true
-		}
-		if q.number != uriQuery {
-			continue
 		}
 		name, pattern, found := bytes.Cut(q.value, []byte("="))
 		if found && !o.has(name, pattern) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/reply/coap"
 )
 
 // coapLong is a representation of several blocks.
@@ -150,19 +151,45 @@ func coapRequest(r *rand.Rand, tags [][]byte, group bool) []byte {
 	return b
 }
 
+// With the fuel that a guest has by default it takes as many resources as there may be, and whatever can be asked.
+func TestFuelCoAP(t *testing.T) {
+	var config []byte
+	for i := range coap.MaxResources {
+		config = fmt.Appendf(config, "resource /a/a/a/a/r%d\ntype light temperature %d\nbody x\n", i, i)
+	}
+	h := worker(t, guestHandler(t, "coap", config))
+	links := string(coapPath(".well-known", "core"))
+	id := byte(0)
+	for name, options := range map[string]string{
+		"the last resource":       string(coapPath("a", "a", "a", "a", "r255")),
+		"a path of many segments": string(coapPath(strings.Split(strings.Repeat("a ", 63)+"a", " ")...)),
+		"many options":            "\x10" + strings.Repeat("\x00", 58) + "\xa1a\x01a\x01a\x01a\x04r255",
+		"all links":               links,
+		"links for four queries":  links + "\x44rt=*\x04rt=*\x04rt=*\x04if=*",
+		"links, and many options": "\x10" + strings.Repeat("\x00", 56) + "\xab.well-known\x04core\x44rt=*\x04rt=*\x04rt=*\x04rt=*",
+	} {
+		id++
+		d := &core.Datagram{Data: append([]byte{1 << 6, 1, 0, id}, options...), From: netip.MustParseAddrPort("192.0.2.1:4000"), Time: time.Unix(1, 0)}
+		answer, err := h.Reply(make([]byte, 0, 1500), d)
+		if err != nil || name == "the last resource" && !strings.HasSuffix(string(answer), "\xffx") {
+			t.Errorf("%s: % x, %v", name, answer, err)
+		}
+	}
+}
+
 func TestVectorsCoAP(t *testing.T) { answersVectors(t, "coap") }
 
 // coapLink is the first of the links to what is configured.
 const coapLink = `</temperature>;rt="temperature-c";if="sensor";title="In the yard";ct=0`
 
 func TestClientCoAP(t *testing.T) {
-	coap := client(t, "coap-client-notls", "libcoap3-bin")
+	program := client(t, "coap-client-notls", "libcoap3-bin")
 	eachBuild(t, "coap", []byte(coapConfig), func(t *testing.T, server netip.AddrPort) {
 		ask := func(path string, args ...string) string {
 			t.Helper()
 			out := filepath.Join(t.TempDir(), "out")
 			args = append(args, "-B", "10", "-o", out, fmt.Sprintf("coap://%v/%s", server, path))
-			said := run(t, coap, args...)
+			said := run(t, program, args...)
 			body, err := os.ReadFile(out)
 			if err != nil { // it makes no file when there is no payload
 				return said
