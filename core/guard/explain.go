@@ -175,7 +175,7 @@ func (g *Guard) explainRate() []string {
 }
 
 // Memory returns how many bytes a Guard takes for tables that all workers share, and how many for each
-// worker. Neither grows.
+// worker, at most: one whose handler is a Classifier remembers no peers. Neither grows.
 func (g *Guard) Memory() (shared, each uintptr) {
 	shared = unsafe.Sizeof(*g) + g.listed.v4.size() + g.listed.v6.size()
 	each = unsafe.Sizeof(Worker{})

@@ -11,7 +11,7 @@ const meetings = 64
 
 // meeting is what a worker knows of the next messages. It meets them before it admits the first of their datagrams:
 // it finds out what their addresses tell, and then fetches what the tables have of them. A table is larger than the
-// processor's first cache, so that each look into it is a wait; but those that follow each other closely, and do not
+// processor's first cache, so that each look into it is a wait; but looks that follow each other closely, and do not
 // depend on each other, are one wait together.
 type meeting struct {
 	messages []core.Message

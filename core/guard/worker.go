@@ -167,7 +167,7 @@ func (w *Worker) withholds(k *acquaintance, reply []byte) bool {
 
 // Fault says that the handler failed on the datagram that was admitted last. Its prefix pays for it.
 func (w *Worker) Fault() {
-	if k := w.met.known(w.message); w.guard.kind(k).limited {
+	if k := w.met.known(w.message); k.verdict == Admit && w.guard.kind(k).limited {
 		tab := w.till.tab(k.prefix)
 		w.till.charge(tab, w.till.level(tab), int64(w.guard.policy.FaultCost)*w.till.weight)
 	}
