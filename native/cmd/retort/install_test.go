@@ -21,7 +21,7 @@ func TestInstalled(t *testing.T) {
 	dir := t.TempDir()
 	install := exec.Command("go", "install", "./native/cmd/retort")
 	install.Dir = moduleRoot
-	install.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
+	install.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=-buildvcs=auto")
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", install, err, out)
 	}
