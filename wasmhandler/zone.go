@@ -26,9 +26,13 @@ const zoneLife = 10 * time.Second
 
 // index is the scope id of a, 0 when it has none or its interface is gone.
 func (z *zones) index(a netip.Addr, now time.Time) uint32 {
-	if a.Is4() {
+	if a.Is4() { // as mostly, so that it takes no call
 		return 0
 	}
+	return z.lookUp(a, now)
+}
+
+func (z *zones) lookUp(a netip.Addr, now time.Time) uint32 {
 	name := a.Zone()
 	if name == "" {
 		return 0
