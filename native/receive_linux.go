@@ -20,9 +20,9 @@ import (
 // into that of a WebAssembly guest.
 const slotSize = 1027 * 64
 
-// controlSlot has room for what the kernel says beside a datagram: two kinds of pktinfo, its count of
-// drops, and the size of segments.
-const controlSlot = 128
+// controlSlot has room for what the kernel says beside a datagram: two kinds of pktinfo, its count of drops, the size of
+// segments, and what else an inherited socket was told to say, such as when the datagram came (SO_TIMESTAMPNS).
+const controlSlot = 192
 
 // receiver is the part of a batched Conn that receives.
 type receiver struct {

@@ -104,6 +104,9 @@ func measureOnce(ctx context.Context, b *bench, o options, w workload, s server)
 	}
 	l.Duration = o.duration
 	m, err := p.load(ctx, l)
+	if err == nil && o.by == byCPU && m.CPU <= 0 {
+		err = errors.New("this system does not tell how long a process has run: compare by speed")
+	}
 	return m, errors.Join(err, p.scraper.end())
 }
 
