@@ -110,6 +110,9 @@ func (r *testReport) read(in io.Reader, out io.Writer) {
 // skipReason finds what t.Skip was given, the last thing that a test says: "    file_test.go:12: reason".
 func skipReason(output *strings.Builder) string {
 	if output != nil {
+		if script := script.FindAllStringSubmatch(output.String(), -1); script != nil {
+			return script[len(script)-1][1]
+		}
 		if said := said.FindAllStringSubmatch(output.String(), -1); said != nil {
 			return strings.TrimSpace(said[len(said)-1][1])
 		}
@@ -117,7 +120,11 @@ func skipReason(output *strings.Builder) string {
 	return "no reason given"
 }
 
-var said = regexp.MustCompile(`(?m)^\s+\S+\.go:\d+: (.*)$`)
+// How a line of a test's output begins, and what a testscript shows of its last command.
+var (
+	said   = regexp.MustCompile(`(?m)^\s+\S+\.go:\d+: (.*)$`)
+	script = regexp.MustCompile(`(?m)^\s+> .*\bskip '(.*)'$`)
+)
 
 func (r *testReport) print(out io.Writer, where string, took time.Duration) {
 	skipped := 0
