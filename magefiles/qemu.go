@@ -69,7 +69,7 @@ const (
 	// The size of joined datagrams comes in a message (UDP_GRO) that qemu hands on in this machine's order of bytes.
 	notBigEndian = "^(TestOffload|TestBatchesAllocateNothing|TestTroubleIsLoggedOnce)$"
 
-	commandOnQemu = "^TestScripts$/^(server|client|guests|port|version|refused)$"
+	commandOnQemu = "^TestScripts$/^(client|handlers|guests|listen|port|version|refused)$"
 )
 
 // within returns a command in whose surroundings programs for m run, and what they start, too. The kernel may run them
