@@ -54,14 +54,14 @@ func (Bench) Instructions(servers *string) error {
 }
 
 // Profile loads the command for a minute and keeps the profile by which the compiler inlines in it from then on. See
-// https://go.dev/doc/pgo. Tests are built without it, so that less is built twice.
+// https://go.dev/doc/pgo.
 func (Bench) Profile() error {
 	dir, err := os.MkdirTemp("", "retort-profile")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	return sh.RunV("go", "test", "-pgo=off", "-trimpath", "-run", "^$", "-bench", "^BenchmarkLoad$", "-benchtime", "10s",
+	return sh.RunV("go", "test", withoutProfile, "-trimpath", "-run", "^$", "-bench", "^BenchmarkLoad$", "-benchtime", "10s",
 		"-o", filepath.Join(dir, "test"), "-cpuprofile", filepath.Join("native", "cmd", "retort", "default.pgo"),
 		"./native/cmd/retort")
 }

@@ -11,14 +11,20 @@ import (
 	"github.com/magefile/mage/sh"
 )
 
+// withoutProfile leaves out the profile by which the command is optimised. Tests do not need it, and would build
+// everything twice: for the command and for the other packages.
+const withoutProfile = "-pgo=off"
+
 // Test holds the ways to run the tests.
 type Test mg.Namespace
 
 // All runs every test on this system.
-func (Test) All() error { return sh.RunV("go", "test", "./...") }
+func (Test) All() error { return sh.RunV("go", "test", withoutProfile, "./...") }
 
 // Race runs every test under the race detector, which needs a C compiler, but for those that are long without it.
-func (Test) Race() error { return sh.RunV("go", "test", "-race", "-short", "-timeout", "30m", "./...") }
+func (Test) Race() error {
+	return sh.RunV("go", "test", withoutProfile, "-race", "-short", "-timeout", "30m", "./...")
+}
 
 // Wasm runs the tests of core inside WebAssembly: under WASI, and with node where it is installed.
 func (Test) Wasm() error {
@@ -78,14 +84,14 @@ func Cross() error {
 		}
 		fmt.Printf("%s/%s\n", t.os, t.arch)
 		env := map[string]string{"GOOS": t.os, "GOARCH": t.arch, "CGO_ENABLED": "0"}
-		if err := sh.RunWithV(env, "go", "vet", t.packages); err != nil {
+		if err := sh.RunWithV(env, "go", "vet", withoutProfile, t.packages); err != nil {
 			return fmt.Errorf("vet for %s/%s: %w", t.os, t.arch, err)
 		}
 		// Vet has compiled what others import; what is left is to link, and core has nothing to link.
 		if t.arch == "wasm" {
 			continue
 		}
-		if err := sh.RunWithV(env, "go", "build", "-o", os.DevNull, "./native/cmd/retort"); err != nil {
+		if err := sh.RunWithV(env, "go", "build", withoutProfile, "-o", os.DevNull, "./native/cmd/retort"); err != nil {
 			return fmt.Errorf("build for %s/%s: %w", t.os, t.arch, err)
 		}
 	}
