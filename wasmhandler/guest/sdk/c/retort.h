@@ -111,7 +111,8 @@ RETORT_EXPORT(retort_v1_idle) void retort_idle(void);
 
 /*
  * retort_is_response says that a datagram is an answer, not a question, so that hosts do not answer it: that is
- * how two servers keep each other busy for ever. Optional.
+ * how two servers keep each other busy for ever. Optional; a module that has it stays silent to all that is not of
+ * its protocol.
  */
 RETORT_EXPORT(retort_v1_is_response)
 int32_t retort_is_response(const uint8_t *data, uint32_t len, const retort_meta *meta);

@@ -49,7 +49,8 @@ pub trait Configure {
     fn configure(&mut self, config: &[u8]) -> Result<(), i32>;
 }
 
-/// A handler that can tell an answer from a question; name it in [`serve!`].
+/// A handler that can tell an answer from a question, and stays silent to all that is not of its protocol; name it
+/// in [`serve!`].
 pub trait Classify {
     /// Whether the datagram is an answer. Hosts do not answer answers: that is how two servers keep each other
     /// busy for ever.
