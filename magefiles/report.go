@@ -30,6 +30,7 @@ type testReport struct {
 	passed, failed int
 	skipped        map[string]int     // by reason
 	slow           map[string]float64 // packages that took seconds, and how many
+	broken         []string           // packages that failed
 	output         map[string]*strings.Builder
 }
 
@@ -56,9 +57,20 @@ func goTest(within []string, where string, env map[string]string, args ...string
 	err = cmd.Wait()
 	r.print(os.Stdout, where, time.Since(began))
 	if err != nil {
-		return fmt.Errorf("the tests on %s: %w", where, err)
+		return &testError{where, r.broken, err}
 	}
 	return nil
+}
+
+// testError says which packages failed.
+type testError struct {
+	where    string
+	packages []string
+	err      error
+}
+
+func (e *testError) Error() string {
+	return fmt.Sprintf("the tests on %s: %v: %s", e.where, e.err, strings.Join(e.packages, " "))
 }
 
 // slowPackage is how many seconds make a package worth a line of its own.
@@ -96,7 +108,11 @@ func (r *testReport) read(in io.Reader, out io.Writer) {
 				r.skipped[skipReason(r.output[key])]++
 			}
 		case "fail":
-			r.failed++
+			if e.Test != "" {
+				r.failed++
+			} else {
+				r.broken = append(r.broken, e.Package)
+			}
 			if text := r.output[key]; text != nil {
 				fmt.Fprint(out, text)
 			}
