@@ -146,15 +146,7 @@ func TestDropsBeforeAHandOverAreNotCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := native.Inherit(handOver(t, old))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conns, err := native.Adopt([]*native.Inherited{s}, native.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := conns[0]
+	c := adopt(t, old)
 	defer c.Close()
 	b = core.NewBatch()
 	p.send(c.LocalAddr(), []byte("last")) // the new one's buffer is larger

@@ -50,15 +50,7 @@ func TestAdoptForgetsErrors(t *testing.T) {
 			if refuseOnce(old) != 1 {
 				t.Skip("this kernel does not tell of what was refused")
 			}
-			s, err := native.Inherit(handOver(t, old))
-			if err != nil {
-				t.Fatal(err)
-			}
-			conns, err := native.Adopt([]*native.Inherited{s}, native.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := conns[0]
+			c := adopt(t, old)
 			defer c.Close()
 			err = native.WithDescriptor(c, func(fd uintptr) error {
 				state := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
@@ -83,6 +75,19 @@ func TestAdoptForgetsCutting(t *testing.T) {
 	if err != nil {
 		t.Skipf("this kernel cuts nothing: %v", err)
 	}
+	c := adopt(t, old)
+	t.Cleanup(func() { c.Close() })
+	serve(t, c, echo)
+	p := newPeer(t, "127.0.0.1")
+	p.send(c.LocalAddr(), pattern(500))
+	if got, _ := p.receive(); len(got) != 500 {
+		t.Errorf("a reply of 500 bytes came as %d", len(got))
+	}
+}
+
+// adopt hands the socket of old over, and returns the Conn that takes over.
+func adopt(t *testing.T, old core.Conn) core.Conn {
+	t.Helper()
 	s, err := native.Inherit(handOver(t, old))
 	if err != nil {
 		t.Fatal(err)
@@ -91,12 +96,5 @@ func TestAdoptForgetsCutting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := conns[0]
-	t.Cleanup(func() { c.Close() })
-	serve(t, c, echo)
-	p := newPeer(t, "127.0.0.1")
-	p.send(c.LocalAddr(), pattern(500))
-	if got, _ := p.receive(); len(got) != 500 {
-		t.Errorf("a reply of 500 bytes came as %d", len(got))
-	}
+	return conns[0]
 }
