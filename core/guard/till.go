@@ -7,14 +7,18 @@ import "sync/atomic"
 // has something for that prefix and it is more than a share of a bucket, or the copy is old; or when the place of
 // the copy is needed. It looks at what others have paid at these moments too.
 
-// tab is a worker's copy of the bucket of one prefix.
+// tab is a worker's copy of the bucket of one prefix. Two of them fill a cache line.
 type tab struct {
 	prefix uint64 // its hash
-	seen   uint64 // what was in its cell when the tab was opened
-	opened int64  // when that was, in ticks
+	opened int64  // when the copy was made, in ticks
 	dry    int64  // when the bucket will be dry
 	owed   int64  // ticks that are not paid yet
-	cell   *atomic.Uint64
+}
+
+// origin is what a tab was copied from. It lies apart, since only opening and settling a tab need it.
+type origin struct {
+	cell *atomic.Uint64
+	seen uint64 // what was in the cell
 }
 
 const (
@@ -33,7 +37,8 @@ const (
 
 // till is a worker's side of the rates.
 type till struct {
-	tabs [tabPairs][2]tab
+	tabs    [tabPairs][2]tab // first, where it begins with a cache line
+	origins [tabPairs][2]origin
 	bucket
 	share int64 // ticks
 	rates *rates
@@ -48,44 +53,55 @@ func newTill(r *rates, key uint64) *till {
 // begin begins a batch that came at now, in nanoseconds.
 func (t *till) begin(now int64) { t.now = now / int64(tick) }
 
+// pairOf returns which two tabs the prefix with the hash h may have.
+func pairOf(h uint64) uint64 { return h >> 32 % tabPairs }
+
 // fetch reads what there is of the prefix with the hash h, so that the processor has it at hand.
 func (t *till) fetch(h uint64) uint64 {
-	pair := &t.tabs[h>>32%tabPairs]
-	return pair[0].prefix + pair[1].prefix + t.rates.lines[h/lineCells%rateLines][0].Load()
+	pair := &t.tabs[pairOf(h)]
+	if pair[0].prefix == h || pair[1].prefix == h {
+		return 0
+	}
+	return t.rates.lines[h/lineCells%rateLines][0].Load()
 }
 
 // tab returns the tab of the prefix with the hash h. It is that until tab is called for another prefix.
 func (t *till) tab(h uint64) *tab {
-	pair := &t.tabs[h>>32%tabPairs]
+	pair := &t.tabs[pairOf(h)]
 	i := 0
 	if pair[1].prefix == h {
 		i = 1
 	}
 	tab := &pair[i]
 	if tab.prefix != h {
-		tab = t.displace(pair)
-		t.open(tab, h)
-	} else if tab.owed > t.share || uint64(t.now-tab.opened) > uint64(t.share) {
-		t.settle(tab, false)
-		t.open(tab, h)
+		return t.displace(h)
+	}
+	if tab.owed > t.share || uint64(t.now-tab.opened) > uint64(t.share) {
+		from := &t.origins[pairOf(h)][i]
+		t.settle(tab, from, false)
+		t.open(tab, from, h)
 	}
 	return tab
 }
 
-// displace settles one of two tabs: the one that will be dry before the other.
-func (t *till) displace(pair *[2]tab) *tab {
+// displace gives the prefix with the hash h the tab of another: of two the one that will be dry before the other.
+func (t *till) displace(h uint64) *tab {
+	pair := &t.tabs[pairOf(h)]
 	i := 0
 	if pair[1].dry < pair[0].dry {
 		i = 1
 	}
-	t.settle(&pair[i], true)
+	from := &t.origins[pairOf(h)][i]
+	t.settle(&pair[i], from, true)
+	t.open(&pair[i], from, h)
 	return &pair[i]
 }
 
 // open makes tab that of the prefix with the hash h.
-func (t *till) open(tab *tab, h uint64) {
+func (t *till) open(tab *tab, from *origin, h uint64) {
 	cell, seen, level := t.rates.find(h, t.now)
-	tab.prefix, tab.seen, tab.opened, tab.dry, tab.owed, tab.cell = h, seen, t.now, t.now+level, 0, cell
+	tab.prefix, tab.opened, tab.dry, tab.owed = h, t.now, t.now+level, 0
+	from.cell, from.seen = cell, seen
 }
 
 // level returns what the bucket holds. A time that is further ahead than it can be is from before the clock went
@@ -105,7 +121,7 @@ func (t *till) charge(tab *tab, level, amount int64) {
 }
 
 // settle pays what is owed. While no other worker has been at the cell, the copy is the truth.
-func (t *till) settle(tab *tab, displaced bool) {
+func (t *till) settle(tab *tab, from *origin, displaced bool) {
 	if tab.owed == 0 {
 		return
 	}
@@ -115,7 +131,7 @@ func (t *till) settle(tab *tab, displaced bool) {
 			return
 		}
 		tab.owed *= dryPaid
-	} else if t.rates.swap(tab.prefix, tab.cell, tab.seen, level, t.now) {
+	} else if t.rates.swap(tab.prefix, from.cell, from.seen, level, t.now) {
 		return
 	}
 	t.rates.pay(tab.prefix, tab.owed, t.now)
@@ -124,7 +140,8 @@ func (t *till) settle(tab *tab, displaced bool) {
 // close pays everything.
 func (t *till) close() {
 	for i := range t.tabs {
-		t.settle(&t.tabs[i][0], false)
-		t.settle(&t.tabs[i][1], false)
+		for j := range t.tabs[i] {
+			t.settle(&t.tabs[i][j], &t.origins[i][j], false)
+		}
 	}
 }
