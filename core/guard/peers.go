@@ -50,15 +50,27 @@ func (t *peers) fetch(h uint64) uint64 {
 // tagOf returns the tag of the peer with the hash h.
 func tagOf(h uint64) uint32 { return uint32(h>>32) | 1 }
 
+// firstWay returns which way of its set the peer with the hash h gets rather than others. It and the next share a
+// cache line, and while there is room every peer is in one of them.
+func firstWay(h uint64) uint64 { return h / tableSets % 2 * (tableWays / 2) }
+
 // find returns the place of the peer with the hash h, or nil when it gets none this time.
 func (t *peers) find(h uint64) *peer {
-	set := &t.sets[h%tableSets]
-	tag := tagOf(h)
-	i := equal(set[1].tag, tag) | equal(set[2].tag, tag)*2 | equal(set[3].tag, tag)*3 // without a branch to foresee
-	if p := &set[i%tableWays]; p.tag == tag {
+	set, tag := &t.sets[h%tableSets], tagOf(h)
+	first := firstWay(h)
+	if p := ofTwo(set, first, tag); p.tag == tag {
+		return p
+	}
+	if p := ofTwo(set, first^tableWays/2, tag); p.tag == tag {
 		return p
 	}
 	return t.settle(set, h)
+}
+
+// ofTwo returns the peer in that way or in the next, whichever has the tag; the former if none has. There is no branch
+// that a processor would have to foresee.
+func ofTwo(set *[tableWays]peer, way uint64, tag uint32) *peer {
+	return &set[(way|equal(set[(way|1)%tableWays].tag, tag))%tableWays]
 }
 
 // equal returns 1 when a and b are equal, and else 0.
@@ -66,7 +78,7 @@ func equal(a, b uint32) uint64 { return (uint64(a^b) - 1) >> 63 }
 
 // settle returns a place for the peer with the hash h in its set, or nil when it gets none this time.
 func (t *peers) settle(set *[tableWays]peer, h uint64) *peer {
-	place := vacant(set, t.now)
+	place := vacant(set, firstWay(h), t.now)
 	if place == nil {
 		draw := fold(h^uint64(t.now), t.keys[0]) // nobody else can compute it
 		if draw>>(64-newcomerBits) != 0 {
@@ -81,14 +93,15 @@ func (t *peers) settle(set *[tableWays]peer, h uint64) *peer {
 	return place
 }
 
-// vacant returns the place of a set that nobody needs, or nil. One whose reply is withheld keeps its place.
-func vacant(set *[tableWays]peer, now int64) (place *peer) {
-	for i := range set {
-		if p := &set[i]; idle(p.last, now) && p.held == 0 {
-			place = p
+// vacant returns the place of a set that nobody needs, or nil: first is the way that is liked best. One whose reply
+// is withheld keeps its place.
+func vacant(set *[tableWays]peer, first uint64, now int64) *peer {
+	for i := range uint64(tableWays) {
+		if p := &set[(first^i)%tableWays]; idle(p.last, now) && p.held == 0 {
+			return p
 		}
 	}
-	return place
+	return nil
 }
 
 // leastWorth returns the peer of a set that is missed least: the one with the lowest count, or of several the one

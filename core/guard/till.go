@@ -23,7 +23,7 @@ type origin struct {
 
 const (
 	// A worker can keep so many prefixes apart before it has to pay. Each has two places.
-	tabPairs = 1 << 9
+	tabPairs = 1 << 10
 
 	// shares is of how many parts of a bucket a worker may owe one before it pays. A copy is old when a bucket has
 	// lost such a part since: at the defaults, after 15 milliseconds.
