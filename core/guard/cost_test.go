@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +29,33 @@ func crowd(peers int, loopback bool) []core.Datagram {
 	return all
 }
 
+// source is where a benchmark's datagrams come from.
+type source struct {
+	peers    int // 0: each datagram has another
+	bytes    int
+	loopback bool
+}
+
+// filler returns a function that returns the next batch; it is valid until the one after it.
+func (s source) filler() func() []core.Datagram {
+	known := crowd(max(s.peers, 1), s.loopback)
+	rng := rand.New(rand.NewPCG(1, 2))
+	payload := make([]byte, s.bytes)
+	batch := make([]core.Datagram, 64)
+	next := 0
+	return func() []core.Datagram {
+		for i := range batch {
+			batch[i] = known[next%len(known)]
+			if s.peers == 0 {
+				batch[i].From = randomPeer(rng)
+			}
+			batch[i].Data = payload
+			next++
+		}
+		return batch
+	}
+}
+
 // passage walks a batch as a server does, through a guard or past it.
 type passage struct {
 	messages []core.Message
@@ -34,7 +63,21 @@ type passage struct {
 	handler  core.Handler
 	worker   *guard.Worker // nil: there is none
 	dst      []byte
-	now      time.Time
+	now      *atomic.Int64 // nanoseconds
+}
+
+// take makes batch the next one to be walked.
+func (p *passage) take(batch []core.Datagram) {
+	p.batch, p.messages = batch, p.messages[:0]
+	for i := range batch {
+		p.messages = append(p.messages, core.Message{Data: batch[i].Data, From: batch[i].From, To: batch[i].To})
+	}
+}
+
+func (p *passage) took() time.Duration {
+	began := time.Now()
+	p.walk()
+	return time.Since(began)
 }
 
 func (p *passage) walk() {
@@ -46,7 +89,7 @@ func (p *passage) walk() {
 		}
 		return
 	}
-	p.worker.Begin(p.now)
+	p.worker.Begin(guardtest.Epoch.Add(time.Duration(p.now.Load())))
 	p.worker.Meet(p.messages)
 	for i := range p.batch {
 		d := &p.batch[i]
@@ -67,73 +110,87 @@ func (p *passage) walk() {
 
 // BenchmarkCost is what the guard costs each datagram that it admits: batches of 64 go through it and past it in turn,
 // and guard-ns is the median of the differences. The datagrams are in the processor's cache, as those are that were
-// just received; the guard's tables may not be.
+// just received; the guard's tables may not be. Where there are two workers, the other one has the same peers at the
+// same time.
 func BenchmarkCost(b *testing.B) {
-	const size = 64
 	for _, bb := range []struct {
-		name     string
-		loopback bool
-		peers    int // 0: each datagram has another
-		bytes    int
-		handler  core.Handler
+		name    string
+		workers int
+		source  source
+		handler core.Handler
 	}{
-		{"one peer", false, 1, 32, reply.Length{}},
-		{"one peer, loopback", true, 1, 32, reply.Length{}},
-		{"one peer, echo", false, 1, 32, reply.Echo{}},
-		{"256 peers", false, 256, 32, reply.Length{}},
-		{"256 peers, loopback", true, 256, 32, reply.Length{}},
-		{"10000 peers", false, 10_000, 32, reply.Length{}},
-		{"all peers different", false, 0, 32, reply.Length{}},
-		{"64 KiB", false, 1, core.MaxPayload4, reply.Length{}},
-		{"64 KiB, 256 peers", false, 256, core.MaxPayload4, reply.Length{}},
+		{"one peer", 1, source{peers: 1, bytes: 32}, reply.Length{}},
+		{"one peer, loopback", 1, source{peers: 1, bytes: 32, loopback: true}, reply.Length{}},
+		{"one peer, echo", 1, source{peers: 1, bytes: 32}, reply.Echo{}},
+		{"256 peers", 1, source{peers: 256, bytes: 32}, reply.Length{}},
+		{"256 peers, two workers", 2, source{peers: 256, bytes: 32}, reply.Length{}},
+		{"256 peers, loopback", 1, source{peers: 256, bytes: 32, loopback: true}, reply.Length{}},
+		{"10000 peers", 1, source{peers: 10_000, bytes: 32}, reply.Length{}},
+		{"10000 peers, two workers", 2, source{peers: 10_000, bytes: 32}, reply.Length{}},
+		{"all peers different", 1, source{bytes: 32}, reply.Length{}},
+		{"64 KiB", 1, source{peers: 1, bytes: core.MaxPayload4}, reply.Length{}},
+		{"64 KiB, 256 peers", 1, source{peers: 256, bytes: core.MaxPayload4}, reply.Length{}},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			known := crowd(max(bb.peers, 1), bb.loopback)
-			rng := rand.New(rand.NewPCG(1, 2))
-			payload := make([]byte, bb.bytes)
-			past := &passage{batch: make([]core.Datagram, size), handler: bb.handler, dst: make([]byte, 0, core.MaxPayload4+1)}
-			through := *past
-			through.now = guardtest.Epoch
-			through.worker = newWorker(b, &guard.Policy{Rate: 1_000_000, Burst: 60_000_000}, bb.handler, public.String()).Worker
-			through.messages = make([]core.Message, size)
-			var with, without, differences [1 << 13]float64 // of the last batches
-			next, pairs := 0, 0
-			b.ReportAllocs()
-			for b.Loop() {
-				for i := range past.batch {
-					d := &past.batch[i]
-					*d = known[next%len(known)]
-					if next++; bb.peers == 0 {
-						d.From = randomPeer(rng)
-					}
-					d.Data = payload
-					through.messages[i] = core.Message{Data: payload, From: d.From, To: d.To}
-				}
-				through.now = through.now.Add(size * 2 * time.Microsecond)
-				turns := [2]*passage{past, &through}
-				if next/size%2 == 0 {
-					turns[0], turns[1] = turns[1], turns[0]
-				}
-				var took [2]time.Duration
-				for i, p := range turns {
-					began := time.Now()
-					p.walk()
-					took[i] = time.Since(began)
-				}
-				on, off := took[1], took[0]
-				if turns[0] == &through {
-					on, off = off, on
-				}
-				at := pairs % len(with)
-				with[at], without[at], differences[at] = float64(on)/size, float64(off)/size, float64(on-off)/size
-				pairs++
+			// A bucket is as long as at the defaults, a second, but refuses nobody.
+			g, err := guard.New(&guard.Policy{Rate: 1_000_000, Burst: 1_000_000}, public)
+			if err != nil {
+				b.Fatal(err)
 			}
-			pairs = min(pairs, len(with))
-			b.ReportMetric(median(without[:pairs]), "without-ns")
-			b.ReportMetric(median(with[:pairs]), "with-ns")
-			b.ReportMetric(median(differences[:pairs]), "guard-ns")
+			var now atomic.Int64
+			past := &passage{handler: bb.handler, dst: make([]byte, 0, core.MaxPayload4+1)}
+			through := make([]*passage, bb.workers)
+			for i := range through {
+				through[i] = &passage{
+					handler: bb.handler, dst: make([]byte, 0, core.MaxPayload4+1), worker: g.ForWorker(bb.handler), now: &now,
+				}
+			}
+			for _, other := range through[1:] {
+				stop := make(chan struct{})
+				var stopped sync.WaitGroup
+				stopped.Go(func() {
+					for fill := bb.source.filler(); ; other.walk() {
+						select {
+						case <-stop:
+							return
+						default:
+							other.take(fill())
+						}
+					}
+				})
+				defer stopped.Wait()
+				defer close(stop)
+			}
+			compare(b, bb.source, past, through[0])
 		})
 	}
+}
+
+// compare walks the same batches past the guard and through it.
+func compare(b *testing.B, from source, past, through *passage) {
+	fill := from.filler()
+	var with, without, differences [1 << 13]float64 // of the last batches
+	pairs := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		batch := fill()
+		past.take(batch)
+		through.take(batch)
+		through.now.Add(int64(len(batch) * 2 * int(time.Microsecond)))
+		var on, off time.Duration
+		if pairs%2 == 0 {
+			off, on = past.took(), through.took()
+		} else {
+			on, off = through.took(), past.took()
+		}
+		at, size := pairs%len(with), float64(len(batch))
+		with[at], without[at], differences[at] = float64(on)/size, float64(off)/size, float64(on-off)/size
+		pairs++
+	}
+	pairs = min(pairs, len(with))
+	b.ReportMetric(median(without[:pairs]), "without-ns")
+	b.ReportMetric(median(with[:pairs]), "with-ns")
+	b.ReportMetric(median(differences[:pairs]), "guard-ns")
 }
 
 func median(all []float64) float64 {
