@@ -176,7 +176,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	shared, each := g.Memory()
-	if shared < 256<<10 || shared > 300<<10 || each < 700<<10 || each > 800<<10 {
+	if shared < 256<<10 || shared > 300<<10 || each < 800<<10 || each > 900<<10 {
 		t.Errorf("%d bytes, and %d for each worker", shared, each)
 	}
 	if n := testing.AllocsPerRun(5, func() { g.ForWorker(silent) }); n > 4 {
