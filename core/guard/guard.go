@@ -9,6 +9,7 @@ package guard
 
 import (
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"github.com/retort-udp/retort/core"
@@ -20,8 +21,9 @@ type Guard struct {
 	keys    keys
 	workers atomic.Uint64 // that were made
 
-	ports      [1 << 16 / 64]uint64 // a set: the ports that the server listens on
-	own        []netip.AddrPort
+	ports      [1 << 16 / 64]uint64 // a set: those of own
+	own        []netip.AddrPort     // what the server listens on, and then Policy.Own
+	listening  int                  // how many of them are the server's
 	local      map[netip.Addr]struct{}
 	fewPorts   uint64               // a set: those ports modulo 64
 	suspicious [1 << 16 / 64]uint64 // a set: the ports whose owners may be servers
@@ -45,8 +47,10 @@ func New(p *Policy, listening ...netip.AddrPort) (*Guard, error) {
 		keys:   newKeys(p.Seed),
 		local:  make(map[netip.Addr]struct{}, len(p.Local)),
 		listed: newPrefixes(p.Deny, p.Allow),
+
+		listening: len(listening),
 	}
-	for _, a := range listening {
+	for _, a := range slices.Concat(listening, p.Own) {
 		g.own = append(g.own, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
 		g.ports[a.Port()/64] |= 1 << (a.Port() % 64)
 		g.fewPorts |= 1 << (a.Port() % 64)
@@ -115,7 +119,7 @@ func has(ports *[1 << 16 / 64]uint64, port uint16) uint64 {
 	return ports[port/64] >> (port % 64) & 1
 }
 
-// isOwn says whether peer is a name of one of our listeners. A listener on a wildcard address has every address
+// isOwn says whether peer is a name of one of our addresses. A listener on a wildcard address has every address
 // of this host.
 func (g *Guard) isOwn(peer netip.AddrPort, to netip.Addr) bool {
 	if has(&g.ports, peer.Port()) == 0 {
@@ -171,7 +175,7 @@ func (g *Guard) Warnings() (warnings []string) {
 
 // onLoopback says whether nobody but this host can reach the server.
 func (g *Guard) onLoopback() bool {
-	for _, a := range g.own {
+	for _, a := range g.own[:g.listening] {
 		if !a.Addr().IsLoopback() {
 			return false
 		}

@@ -78,6 +78,29 @@ func TestOwnAddressOfAnyListener(t *testing.T) {
 	}
 }
 
+// Policy.Own is as the addresses that the server listens on, under every name that these have.
+func TestFurtherOwnAddresses(t *testing.T) {
+	policy := &guard.Policy{
+		Own: []netip.AddrPort{
+			netip.MustParseAddrPort("127.0.0.1:2060"), netip.MustParseAddrPort("0.0.0.0:3060"), netip.MustParseAddrPort("[::]:4060"),
+			netip.MustParseAddrPort("[::ffff:192.0.2.1]:5060"),
+		},
+		Local: []netip.Addr{netip.MustParseAddr("192.0.2.5")},
+	}
+	w := newWorker(t, policy, silent, public.String())
+	for from, want := range map[string]guard.Verdict{
+		public.String(): guard.Own, "127.0.0.1:2060": guard.Own, "192.0.2.1:5060": guard.Own,
+		"127.0.0.9:3060": guard.Own, "192.0.2.5:3060": guard.Own, "192.0.2.1:3060": guard.Own, // that is who was asked
+		"[::1]:4060": guard.Own, "192.0.2.5:4060": guard.Own,
+		"127.0.0.2:2060": guard.Admit, "192.0.2.5:2060": guard.Admit, "192.0.2.9:3060": guard.Admit, "[::1]:3060": guard.Admit,
+		"192.0.2.1:2060": guard.Admit, "127.0.0.1:1060": guard.Admit,
+	} {
+		if _, v := w.Admit(&core.Datagram{From: netip.MustParseAddrPort(from), To: public}, false); v != want {
+			t.Errorf("from %s: %v, want %v", from, v, want)
+		}
+	}
+}
+
 // Datagrams to a broadcast or multicast address are not answered unless the operator says so.
 func TestGroup(t *testing.T) {
 	d := &core.Datagram{From: netip.MustParseAddrPort("192.0.2.7:40000"), To: netip.MustParseAddrPort("192.0.2.255:1060")}
@@ -193,12 +216,13 @@ func TestVerdictsHaveNames(t *testing.T) {
 func TestSuspiciousPorts(t *testing.T) {
 	p := &guard.Policy{
 		LowPortExchanges: 1, ClientPortExchanges: 3, ClientPorts: 1024, ServicePorts: []uint16{50_000}, RateLimit: guard.Off,
+		Own: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:50001")},
 	}
 	for port, want := range map[uint16]int{
 		7: 1, 1023: 1, 1024: 3, 2000: 3, 60_000: 3,
 		1900: 1, 5353: 1, 11211: 1, // known
-		50_000: 1, // said to be one
-		1060:   1, // ours
+		50_000: 1,            // said to be one
+		1060:   1, 50_001: 1, // ours
 	} {
 		w := newWorker(t, p, silent, public.String())
 		d := &core.Datagram{From: netip.AddrPortFrom(public.Addr().Next(), port), To: public}

@@ -57,6 +57,11 @@ type Policy struct {
 	// listed.
 	Local []netip.Addr
 
+	// Own lists what other servers of ours listen on, those of this process above all. They are treated as
+	// the addresses that this server listens on, which need not be listed: nothing that comes from there is
+	// answered, and a peer on one of their ports is taken for a server.
+	Own []netip.AddrPort
+
 	// AnswerGroup answers datagrams that were sent to a broadcast or multicast address. Every host of
 	// the group would answer, so that one datagram makes many.
 	AnswerGroup bool
@@ -193,6 +198,7 @@ func (p *Policy) Validate(listening ...netip.AddrPort) error {
 		q.validateLoopGuard(listening),
 		validatePrefixes(q.Deny, q.Allow),
 		validateLocal(q.Local),
+		validateOwn(q.Own),
 	)
 }
 
@@ -252,6 +258,13 @@ func validatePrefixes(deny, allow []netip.Prefix) error {
 func validateLocal(local []netip.Addr) error {
 	if slices.ContainsFunc(local, func(a netip.Addr) bool { return !a.IsValid() }) {
 		return errors.New("guard: an address of this host is not valid")
+	}
+	return nil
+}
+
+func validateOwn(own []netip.AddrPort) error {
+	if slices.ContainsFunc(own, func(a netip.AddrPort) bool { return !a.IsValid() }) {
+		return errors.New("guard: an address of our own is not valid")
 	}
 	return nil
 }

@@ -45,6 +45,8 @@ func TestValidate(t *testing.T) {
 		{&guard.Policy{Deny: []netip.Prefix{{}}}, nil, "a denied prefix is not valid"},
 		{&guard.Policy{Allow: []netip.Prefix{{}}}, nil, "an allowed prefix is not valid"},
 		{&guard.Policy{Local: []netip.Addr{{}}}, nil, "an address of this host is not valid"},
+		{&guard.Policy{Own: []netip.AddrPort{{}}}, nil, "an address of our own is not valid"},
+		{&guard.Policy{Own: abroad, LoopGuard: guard.Off}, loopback, ""},
 	} {
 		err := tt.policy.Validate(tt.listening...)
 		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
@@ -88,6 +90,7 @@ func TestWarnings(t *testing.T) {
 	}{
 		{guard.Policy{}, "[::]:1060", nil},
 		{guard.Policy{LoopGuard: guard.Off, RateLimit: guard.Off}, "127.0.0.1:1060", []string{"the loop guard is off"}},
+		{guard.Policy{RateLimit: guard.Off, Own: []netip.AddrPort{public}}, "127.0.0.1:1060", nil},
 		{guard.Policy{LoopGuard: guard.Off, RateLimit: guard.Off, Acknowledge: true}, "[::]:1060",
 			[]string{"the loop guard is off", "the rate limit is off"}},
 	} {
@@ -133,7 +136,9 @@ func TestExplain(t *testing.T) {
 			RateLimit: guard.On, Rate: 20, Burst: 30, Prefix4: 32, Prefix6: 48, Slip: 5, FaultCost: 3,
 			Deny: prefixesOf(t, "10.1.2.3/8", "2001:db8::/32"), Allow: prefixesOf(t, "10.0.0.0/9", "11.0.0.0/8"),
 			Local: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("::ffff:192.0.2.1")}, ServicePorts: []uint16{50_000, 50_001},
+			Own: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:2060")},
 		}, []string{
+			"ourselves: [::]:1060, 127.0.0.1:2060, by every loopback", "ours (1060, 2060)",
 			"was asked, and by 192.0.2.1, 192.0.2.2\n", "sources in 10.0.0.0/8, 2001:db8::/32\n", "sources outside 10.0.0.0/9, 11.0.0.0/8\n",
 			"the longest that holds a source decides", "multicast address: answered",
 			"after 77 with", "one below 49152, ", " or one of 50000, 50001\n", "after 7 exchanges", "at most 1.5 bytes",

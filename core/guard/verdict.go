@@ -10,7 +10,7 @@ const (
 	Unspecified                  // from 0.0.0.0 or ::, which is no host
 	Multicast                    // from a multicast address, which is never a source (RFC 1112, RFC 4291)
 	Broadcast                    // from 255.255.255.255, which is never a source (RFC 1122, section 3.2.1.3)
-	Own                          // from an address that this server listens on: it would answer itself
+	Own                          // from an address that this server or Policy.Own has: we would answer ourselves
 	Denied                       // from a prefix that is denied, or from outside those that are allowed
 	Group                        // sent to a broadcast or multicast address
 	Rate                         // its prefix sends more than it may
