@@ -48,10 +48,9 @@ type (
 	//
 	// So a Classifier must stay silent to what is not of its protocol: whatever bytes come that are
 	// no question, its Reply returns nil or ErrMalformed and no message that says so. Some servers
-	// answer everything, with text (RFC 862 to RFC 868), and would take an error for a question. Where
-	// a protocol wants an error all the same, as CoAP its resets, it is not sent twice for the same
-	// bytes. And IsResponse is true for all that the Handler itself, or another server of the
-	// protocol, answers.
+	// answer everything, with text (RFC 862 to RFC 868), and would take an error for a question, also
+	// where a protocol wants one, as CoAP its resets. And IsResponse is true for all that the Handler
+	// itself, or another server of the protocol, answers.
 	Classifier interface {
 		IsResponse(d *Datagram) bool
 	}

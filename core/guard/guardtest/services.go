@@ -29,6 +29,7 @@ func Services() []Service {
 		{"echo", 7, stateless(func(data []byte) []byte { return data })},
 		{"daytime", 13, daytime},
 		{"quote of the day", 17, stateless(func([]byte) []byte { return []byte("A stitch in time saves nine.\r\n") })},
+		{"other quotes", 17, quotes},
 		{"chargen", 19, chargen},
 		{"chargen by the line", 19, chargenLines},
 		{"time", 37, timeOfDay},
@@ -59,6 +60,15 @@ func timeOfDay(*rand.Rand) func(time.Time, []byte) []byte {
 	return func(now time.Time, _ []byte) []byte {
 		s := uint32(now.Unix() + 2_208_988_800)
 		return []byte{byte(s >> 24), byte(s >> 16), byte(s >> 8), byte(s)}
+	}
+}
+
+// quotes answers with another line each time (RFC 865). It begins as a message of CoAP does.
+func quotes(*rand.Rand) func(time.Time, []byte) []byte {
+	line := 0
+	return func(time.Time, []byte) []byte {
+		line++
+		return fmt.Appendf(nil, "A line, number %d\r\n", line)
 	}
 }
 

@@ -3,9 +3,16 @@
 // /.well-known/core (RFC 6690), which lists them.
 //
 // A confirmable request is answered in its acknowledgment, any other by a message of its own. What is empty is a
-// ping and gets a reset, and so does a confirmable message that answers what was never asked, or is not well-formed;
-// the latter not twice, for it may be text of a server that would go on for ever.
-// Everything else of the kind gets silence.
+// ping and gets a reset, and so does a confirmable message that answers what was never asked. Everything else of the
+// kind gets silence.
+//
+// # What is not well-formed
+//
+// A message that is not well-formed, or whose code has a reserved class (1, 6 or 7), gets silence, though RFC 7252
+// wants a reset for it when it is confirmable (section 4.2). Text that begins with a capital from A to O looks like
+// such a message, and a server that answers whatever comes with another line of text, a quote of the day (RFC 865)
+// for instance, would take each reset for a question, for ever. Whoever did mean it repeats the message four times,
+// within 45 seconds, and gives up (section 4.8.2); a reset would have told him no more than that.
 //
 // # Writing
 //
@@ -132,33 +139,16 @@ func (w *worker) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 		return nil, nil // of what was never sent
 	}
 	group := d.To.Addr().IsMulticast() // nothing there is confirmed, reset or refused (RFC 7252, section 8)
-	wellFormed := m.parseRest(d.Data)
 	class := m.class()
 	switch {
-	case group && (m.kind == confirmable || !wellFormed):
+	case !m.parseRest(d.Data), class == 1, class > 5, group && m.kind == confirmable:
 		return nil, core.ErrMalformed
-	case m.kind == confirmable && (!wellFormed || class == 1 || class > 5) && w.isAgain(d):
-		return nil, core.ErrMalformed
-	case m.kind == confirmable && (!wellFormed || m.code == empty || class != 0):
+	case m.kind == confirmable && (m.code == empty || class != 0):
 		return append(dst, 1<<6|reset<<4, empty, byte(m.id>>8), byte(m.id)), nil
-	case !wellFormed || class == 1 || class > 5:
-		return nil, core.ErrMalformed
 	case m.code == empty || class != 0:
 		return nil, nil
 	}
 	return w.answerOnce(dst, d, &request{message: m, group: group}), nil
-}
-
-// isAgain says whether what is no message of this protocol came before. Text that begins with a capital from A to O
-// looks like one, and a server that says the same to everybody, a quote of the day (RFC 865) for instance, would take
-// each reset for a question, for ever.
-func (w *worker) isAgain(d *core.Datagram) bool {
-	now := d.Time.UnixNano()
-	known, again := w.duplicates.find(d.From, d.Data, now, int64(exchangeLifetime))
-	if !again {
-		known.keep(nil, now)
-	}
-	return again
 }
 
 // answerOnce answers a request, or does again what it did when it came first.

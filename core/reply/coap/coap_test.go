@@ -168,8 +168,23 @@ func TestWorkersKeepTheirOwn(t *testing.T) {
 
 func TestMessages(t *testing.T) {
 	s := serve(t, handler())
-	resets := []string{
-		"\x40\x00\x12\x34",                              // a ping
+	for _, request := range []string{
+		"\x40\x00\x12\x34", // a ping
+		"\x40\x45\x12\x34", // a response to nothing
+	} {
+		for range 2 {
+			if b, err := s.send([]byte(request)); err != nil || string(b) != "\x70\x00\x12\x34" {
+				t.Errorf("%x: %x, %v; want a reset", request, b, err)
+			}
+		}
+		unconfirmed := []byte(request)
+		unconfirmed[0] |= 0x10
+		if b, err := s.send(unconfirmed); b != nil || err != nil {
+			t.Errorf("%x: %x, %v; want silence", unconfirmed, b, err)
+		}
+	}
+	for _, request := range []string{
+		"", "\x40\x00\x12", "\x00\x01\x12\x34", "\x80\x01\x12\x34", "\xc0\x01\x12\x34",
 		"\x40\x00\x12\x34\x00",                          // an empty message that is not
 		"\x41\x00\x12\x34\x00",                          // likewise, with a token
 		"\x49\x01\x12\x34123456789",                     // a token that is too long
@@ -182,35 +197,42 @@ func TestMessages(t *testing.T) {
 		"\x40\x01\x12\x34\xff",                          // a payload without bytes
 		"\x40\x01\x12\x34" + strings.Repeat("\x50", 65), // too many options
 		"\x40\x25\x12\x34",                              // class 1
+		"\x40\xc1\x12\x34",                              // class 6
 		"\x40\xe0\x12\x34",                              // class 7
-		"\x40\x45\x12\x34",                              // a response to nothing
-	}
-	for _, request := range resets {
-		if b, err := s.send([]byte(request)); err != nil || string(b) != "\x70\x00\x12\x34" {
-			t.Errorf("%x: %x, %v; want a reset", request, b, err)
-		}
-		unconfirmed := []byte(request)
-		unconfirmed[0] |= 0x10
-		b, err := s.send(unconfirmed)
-		wellFormed := request == resets[0] || request == resets[len(resets)-1]
-		if b != nil || wellFormed != (err == nil) || err != nil && !errors.Is(err, core.ErrMalformed) {
-			t.Errorf("%x: %x, %v", unconfirmed, b, err)
-		}
-	}
-	for _, request := range resets { // what is no message gets one reset, since it may be text of a server that answers those
-		again := request == resets[0] || request == resets[len(resets)-1]
-		if b, err := s.send([]byte(request)); again != (b != nil) || again != (err == nil) {
-			t.Errorf("%x, again: %x, %v", request, b, err)
-		}
-	}
-	for _, request := range []string{"", "\x40\x00\x12", "\x00\x01\x12\x34", "\x80\x01\x12\x34", "\xc0\x01\x12\x34"} {
-		if b, err := s.send([]byte(request)); b != nil || !errors.Is(err, core.ErrMalformed) {
-			t.Errorf("%x: %x, %v; want malformed", request, b, err)
+	} {
+		for _, kind := range []byte{con, non} {
+			request := []byte(request)
+			if len(request) > 0 {
+				request[0] |= kind << 4
+			}
+			if b, err := s.send(request); b != nil || !errors.Is(err, core.ErrMalformed) {
+				t.Errorf("%x: %x, %v; want malformed", request, b, err)
+			}
 		}
 	}
 	for _, request := range []string{"\x60\x00\x12\x34", "\x70\x00\x12\x34", "\x60\x45\x12\x34\xff!", "\x6f\x45\x12\x34", "\x60\x01\x12\x34"} {
 		if b, err := s.send([]byte(request)); b != nil || err != nil {
 			t.Errorf("%x: %x, %v; want silence", request, b, err)
+		}
+	}
+}
+
+// Text gets no answer, though its first letter may make a message of it: the server that sent it may answer everything
+// with text. It does not matter what is remembered.
+func TestTextGetsSilence(t *testing.T) {
+	for _, remember := range []int{-1, 0} {
+		h := handler()
+		h.Remember = remember
+		s := serve(t, h)
+		for first := '@'; first <= '_'; first++ {
+			for _, second := range " '0?Az~\u00e9\u00df\u4f60" { // letters in UTF-8 begin with a byte of class 6 or 7
+				for number := range 100 {
+					text := fmt.Appendf(nil, "%c%c line, number %d", first, second, number)
+					if b, err := s.send(text); b != nil && !h.IsResponse(&core.Datagram{Data: text}) {
+						t.Fatalf("%q: %x, %v; want silence", text, b, err)
+					}
+				}
+			}
 		}
 	}
 }
@@ -410,9 +432,6 @@ func FuzzReply(f *testing.F) {
 		}
 		again, err := s.send(data)
 		sent := len(b) <= s.room
-		if r.kind == rst && again == nil && errors.Is(err, core.ErrMalformed) {
-			return // what is no message is reset once
-		}
 		if kind := data[0] >> 4 & 3; sent && (kind == non && again != nil || kind == con && !bytes.Equal(again, b) || err != nil) {
 			t.Errorf("%x is answered with %x and then %x, %v", data, b, again, err)
 		}
