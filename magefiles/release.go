@@ -110,7 +110,8 @@ func (Release) Pages() error {
 	}
 	retort := filepath.Join("bin", "retort-pages"+exeSuffix())
 	defer os.Remove(retort)
-	if err := sh.RunV("go", "build", "-o", retort, "./native/cmd/retort"); err != nil {
+	// The pages carry the date of the commit, which the program knows only so.
+	if err := sh.RunV("go", "build", "-buildvcs=true", "-o", retort, "./native/cmd/retort"); err != nil {
 		return err
 	}
 	if err := sh.RunV(retort, "man", filepath.Join(pages, "man")); err != nil {
@@ -160,10 +161,16 @@ func exeSuffix() string {
 	return ""
 }
 
-// Repro builds a release twice, from two clones in two places, and compares the checksums.
+// elsewhere is how another builder's machine may differ from this one.
+func elsewhere() []string {
+	return []string{"GOFLAGS=-buildvcs=false -mod=mod", "TZ=Pacific/Auckland", "LANG=tr_TR.UTF-8", "LC_ALL=C.UTF-8", "USER=another"}
+}
+
+// Repro builds a release twice, from two clones in two places and as by two people, and compares the checksums.
 func (Release) Repro() error {
-	dir, err := os.MkdirTemp("", "retort-repro")
-	if err != nil {
+	// Here, so that what an interrupted run leaves is found: by the next one, and by "mage clean".
+	dir := filepath.Join("bin", "repro")
+	if err := sh.Rm(dir); err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
@@ -174,10 +181,15 @@ func (Release) Repro() error {
 			return err
 		}
 		cmd := exec.Command("go", "tool", "mage", "release:snapshot")
+		if i == 1 {
+			cmd = exec.Command("sh", "-c", "umask 077 && exec go tool mage release:snapshot")
+			cmd.Env = append(os.Environ(), elsewhere()...)
+		}
 		cmd.Dir, cmd.Stdout, cmd.Stderr = clone, os.Stdout, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("in %s: %w", clone, err)
 		}
+		var err error
 		if sums[i], err = os.ReadFile(filepath.Join(clone, "dist", "checksums.txt")); err != nil {
 			return err
 		}

@@ -69,6 +69,9 @@ func smokeArchive(pattern, program string, runner ...string) error {
 	if err != nil {
 		return err
 	}
+	if err := askIdentity(append(runner, filepath.Join(root, program)), archive, runtime.GOOS+"/"+runtime.GOARCH); err != nil {
+		return err
+	}
 	for _, handler := range []string{"length", filepath.Join(root, "handlers", "length-c", "length.wasm")} {
 		if err := roundTrip(append(runner, filepath.Join(root, program)), handler); err != nil {
 			return fmt.Errorf("%s: %w", archive, err)
@@ -110,6 +113,9 @@ func smokeDeb(arch, emulator string) error {
 		}
 	}
 	retort := append(runner, filepath.Join(root, "usr", "bin", "retort"))
+	if err := askIdentity(retort, file, "linux/"+arch); err != nil {
+		return err
+	}
 	config := append(retort, "config", "check", filepath.Join(root, "etc", "retort", "retort.toml"))
 	check := exec.Command(config[0], config[1:]...)
 	check.Env = append(os.Environ(), "RETORT_HANDLERS="+filepath.Join(root, "var", "lib", "retort", "handlers"))
@@ -183,6 +189,9 @@ func smokeWindows() error {
 	}
 	os.Setenv("WINEPREFIX", w.prefix)
 	os.Setenv("WINEDEBUG", "-all")
+	if err := askIdentity([]string{"wine", program}, archive, "windows/amd64"); err != nil {
+		return err
+	}
 	if err := roundTrip([]string{"wine", program}, "length"); err != nil {
 		return fmt.Errorf("%s: %w", archive, err)
 	}
