@@ -64,7 +64,7 @@ func (Test) Qemu() error {
 const (
 	// These compile guests in Go, which takes a minute each, or hold millions of datagrams against the guard; one needs to
 	// be told the MTU of a route (IP_MTU), which qemu does not pass on; and one wants a limit of memory, which qemu ignores.
-	notOnQemu = "^(TestGoGuest|TestGoGuestAgain|TestGoCommand|TestHonestClients|TestLoops.*|TestFloodOfSources|TestStoreOfWithheldReplies|TestProbeMTUOfALink)$|^TestCanary$/^.*$/^go$|^TestCompileLimits$/^memory$"
+	notOnQemu = "^(TestGoGuest|TestGoGuestAgain|TestGoCommand|TestHonestClients|TestLoops.*|TestFloodOfSources|TestStoreOfWithheldReplies|TestProbeMTUOfALink|TestProbeMTUOfAPath)$|^TestCanary$/^.*$/^go$|^TestCompileLimits$/^memory$"
 
 	// The size of joined datagrams comes in a message (UDP_GRO) that qemu hands on in this machine's order of bytes.
 	notBigEndian = "^(TestOffload|TestBatchesAllocateNothing|TestTroubleIsLoggedOnce)$"

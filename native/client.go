@@ -213,6 +213,9 @@ func openTo(peer netip.AddrPort, connect bool) (c *net.UDPConn, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := withDescriptor(c, letRoutersCut); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	setBuffers(c, Options{})
 	return c, nil
 }

@@ -65,6 +65,9 @@ func share(fd uintptr) error {
 // newConn returns a Conn on a socket that is bound to local, which the Conn takes over unless there is an error.
 // Told says that the socket was prepared by enablePktinfo; shared, that it joined another one.
 func newConn(conn *net.UDPConn, local netip.AddrPort, told, shared bool, b Buffers, o Options) (core.Conn, error) {
+	if err := withDescriptor(conn, letRoutersCut); err != nil {
+		return nil, err
+	}
 	if o.Portable {
 		c := newPortable(newSocket(conn), local, told)
 		c.shared, c.buffers, c.log = shared, b, o.Log

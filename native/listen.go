@@ -120,6 +120,10 @@ func (o *Options) check() error {
 // IPv6 one. "0.0.0.0" is every IPv4 address of the host; "" and "[::]" are every address of both families,
 // for which most systems need two sockets, and so two Conns.
 //
+// A reply that is larger than a link on the way takes goes in fragments. Over IPv6, where a router cuts nothing, the first
+// such reply on a path is lost, and the kernel cuts those that follow once the router has complained: payloads of up to
+// 1,232 bytes need none of that (RFC 8200, section 5).
+//
 // The port is a number from 0, which has the system choose one, to 65535, or a service's name. An error
 // is a syscall.EADDRINUSE, where the system has that, when somebody else listens there.
 func Listen(addr string, o Options) ([]core.Conn, error) {

@@ -7,6 +7,8 @@
 //	b.Go(func() { serve(t, "192.0.2.2:1060") })
 //	a.Do(func() { ask(t, "192.0.2.2:1060") })
 //
-// It needs Linux, a root and the command ip of iproute2; New skips the test where one is missing. Nothing is left
+// NewRouted has a router in a third namespace between them, with a link to each.
+//
+// It needs Linux, a root and the command ip of iproute2; the test is skipped where one is missing. Nothing is left
 // behind: a namespace ends with the test, whatever that did.
 package netns

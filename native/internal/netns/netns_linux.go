@@ -24,6 +24,7 @@ type Host struct {
 	V6        netip.Addr // on the link: 2001:db8::1/64 or ::2 (RFC 3849)
 	LinkLocal netip.Addr // on the link: fe80::1 or fe80::2, with the zone
 
+	index     int // of the interface
 	t         testing.TB
 	namespace *os.File
 }
@@ -31,38 +32,87 @@ type Host struct {
 // New returns two hosts with a link between them, for as long as the test runs.
 func New(t testing.TB) (a, b *Host) {
 	t.Helper()
+	need(t)
+	a, b = newHost(t, "a", 1), newHost(t, "b", 2)
+	link(a, b)
+	a.needInterface()
+	return a, b
+}
+
+// NewRouted returns two hosts with a router between them, for as long as the test runs. A's link to it takes packets
+// of 1,500 bytes and b's those of so many, at least 1,280, which b knows and a is to find out. B's addresses are
+// 198.51.100.2/24 (RFC 5737) and 2001:db8:1::2/64.
+func NewRouted(t testing.TB, mtu int) (a, b *Host) {
+	t.Helper()
+	need(t)
+	a, b = newHost(t, "a", 1), newHost(t, "b", 2)
+	toA := newHost(t, "router-a", 2)
+	toA.index = 104
+	toB := *toA // the other end of the router
+	toB.Name, toB.Interface, toB.index = "router-b", "link-router-b", 105
+	toB.V4, toB.V6 = netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8:1::1")
+	toB.LinkLocal = a.LinkLocal.WithZone(toB.Interface)
+	b.V4, b.V6 = netip.MustParseAddr("198.51.100.2"), netip.MustParseAddr("2001:db8:1::2")
+	link(a, toA)
+	a.needInterface()
+	link(b, &toB)
+	for _, h := range []*Host{b, &toB} {
+		h.ip("link set " + h.Interface + " mtu " + strconv.Itoa(mtu))
+	}
+	toA.forward()
+	for h, router := range map[*Host]*Host{a: toA, b: &toB} {
+		h.ip("route add default via "+router.V4.String(), "-6 route add default via "+router.V6.String())
+	}
+	return a, b
+}
+
+// forward makes a router of a host.
+func (h *Host) forward() {
+	h.t.Helper()
+	h.Do(func() {
+		for _, setting := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+			if err := os.WriteFile("/proc/sys/net/"+setting, []byte("1"), 0); err != nil {
+				h.t.Skipf("this machine lets no host be a router: %v", err)
+			}
+		}
+	})
+}
+
+// need skips the test where a namespace cannot be made, as far as that shows.
+func need(t testing.TB) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make network namespaces")
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("there is no ip (iproute2) to set up network namespaces with")
 	}
-	a, b = newHost(t, "a", 1), newHost(t, "b", 2)
-	for _, h := range []*Host{a, b} {
-		h.ip("link set lo up")
-	}
-	link(a, b, 102)
-	a.Do(func() {
-		if _, err := net.InterfaceByName(a.Interface); err != nil {
-			t.Skipf("programs are not told of the interface that ip has made, as under qemu: %v", err)
+}
+
+// needInterface skips the test where the host's end of the link is hidden from it.
+func (h *Host) needInterface() {
+	h.t.Helper()
+	h.Do(func() {
+		if _, err := net.InterfaceByName(h.Interface); err != nil {
+			h.t.Skipf("programs are not told of the interface that ip has made, as under qemu: %v", err)
 		}
 	})
-	return a, b
 }
 
 // Relink removes the link and makes it again. B's end has the same name and another index.
 func Relink(a, b *Host) {
 	a.t.Helper()
 	a.ip("link del " + a.Interface)
-	link(a, b, 103)
+	b.index++
+	link(a, b)
 }
 
 // link makes the link. The interfaces have indexes of their own: package net remembers which name belongs to an
 // index, and knows nothing of namespaces.
-func link(a, b *Host, index int) {
+func link(a, b *Host) {
 	a.t.Helper()
-	a.Run("ip", "link", "add", a.Interface, "index", "101", "type", "veth",
-		"peer", "name", b.Interface, "index", strconv.Itoa(index),
+	a.Run("ip", "link", "add", a.Interface, "index", strconv.Itoa(a.index), "type", "veth",
+		"peer", "name", b.Interface, "index", strconv.Itoa(b.index),
 		"netns", fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), b.namespace.Fd()))
 	hosts := []*Host{a, b}
 	for _, h := range hosts {
@@ -74,7 +124,7 @@ func link(a, b *Host, index int) {
 	}
 }
 
-// newHost makes a namespace with nothing in it.
+// newHost makes a namespace with nothing in it but its loopback interface, which is up.
 func newHost(t testing.TB, name string, number byte) *Host {
 	t.Helper()
 	h := &Host{
@@ -82,6 +132,7 @@ func newHost(t testing.TB, name string, number byte) *Host {
 		Interface: "link-" + name,
 		V4:        netip.AddrFrom4([4]byte{192, 0, 2, number}),
 		V6:        netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: number}),
+		index:     100 + int(number),
 		t:         t,
 	}
 	h.LinkLocal = netip.AddrFrom16([16]byte{0xfe, 0x80, 15: number}).WithZone(h.Interface)
@@ -98,6 +149,7 @@ func newHost(t testing.TB, name string, number byte) *Host {
 		t.Skipf("this machine lets nobody make network namespaces: %v", err)
 	}
 	t.Cleanup(func() { h.namespace.Close() })
+	h.ip("link set lo up")
 	return h
 }
 
