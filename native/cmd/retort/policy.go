@@ -27,7 +27,7 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 		"answer datagrams that were sent to a broadcast or multicast address")
 	flags.TextVar(&p.RateLimit, "rate-limit", guard.Auto,
 		"limit how many datagrams of one network are answered: `on|off|auto`, and auto leaves out loopback")
-	flags.IntVar(&p.Rate, "rate", guard.DefaultRate, "answer `N` datagrams a second from one network")
+	flags.IntVar(&p.Rate, "rate", guard.DefaultRate, "answer `N` datagrams a second from one network, at each listener")
 	flags.IntVar(&p.Burst, "burst", 0, "answer `N` datagrams at once from one network; 0: a second's worth")
 	flags.IntVar(&p.Slip, "slip", 0, "above the rate, answer one in `N` all the same; 0: none")
 	flags.IntVar(&p.Prefix4, "prefix4", guard.DefaultPrefix4, "`BITS` of an IPv4 address that tell its network")

@@ -144,22 +144,39 @@ func TestOpenIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestListenersSuspectEachOther: a forged datagram must not have two of them answer each other for ever.
-func TestListenersSuspectEachOther(t *testing.T) {
-	e := newEngine(t)
-	slot := e.NewSlot("echo", fixed("x"))
-	opened, err := e.Open(
-		engine.Spec{Name: "a", Addresses: []string{"127.0.0.1:0"}, Slot: slot},
-		engine.Spec{Name: "b", Addresses: []string{"127.0.0.1:0"}, Slot: slot},
-	)
+// TestListenersKnowEachOther: a forged datagram must not have two of them answer each other. Of every two one knows
+// the other, whenever they were opened, and under every name that it has.
+func TestListenersKnowEachOther(t *testing.T) {
+	local, err := native.LocalAddrs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, l := range opened {
-		other := opened[1-i].Addresses()[0].Port()
-		if !slices.Contains(l.Policy().ServicePorts, other) {
-			t.Errorf("%s takes the port of the other, %d, for a client's", l.Name(), other)
-		}
+	e := newEngine(t)
+	slot := e.NewSlot("echo", fixed("x"))
+	spec := func(name, at string) engine.Spec {
+		return engine.Spec{Name: name, Addresses: []string{at}, Slot: slot}
+	}
+	opened, err := e.Open(spec("a", "127.0.0.1:0"), spec("b", "0.0.0.0:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	knows := func(l, other *engine.Listener) bool { return slices.Contains(l.Policy().Own, other.Addresses()[0]) }
+	a, b := opened[0], opened[1]
+	if !knows(a, b) || !knows(b, a) || knows(a, a) {
+		t.Errorf("to a %v are its own, to b %v", a.Policy().Own, b.Policy().Own)
+	}
+	if !slices.Equal(a.Policy().Local, local) {
+		t.Errorf("another listens on all addresses of this host, which are %v; a knows %v", local, a.Policy().Local)
+	}
+	later, err := e.OpenInPlace([]*engine.Listener{b}, spec("b", "127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Stop(b); err != nil {
+		t.Fatal(err)
+	}
+	if c := later[0]; !knows(c, a) || knows(c, b) {
+		t.Errorf("to one that was opened later %v are its own; want %v", c.Policy().Own, a.Addresses())
 	}
 }
 

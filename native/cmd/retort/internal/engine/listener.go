@@ -30,8 +30,8 @@ type Spec struct {
 	Conns []core.Conn
 
 	// Policy says whom it answers, for the Conns that it has; nil is the safe default. The Engine adds the
-	// ports of its other listeners to the ServicePorts, for a forged datagram could make two of them answer
-	// each other.
+	// addresses of its other listeners to Own, for a forged datagram could make two of them answer each other.
+	// Each listener counts by itself what a prefix sends: of so many listeners it may have as many times the Rate.
 	Policy func([]core.Conn) (*guard.Policy, error)
 
 	// Slot has the handler.
@@ -88,7 +88,10 @@ func open(s Spec) (*Listener, error) {
 	return &Listener{spec: s, conns: conns}, nil
 }
 
-// prepare makes the policy. All are the listeners that the Engine will have.
+// prepare makes the policy. All are the listeners that the Engine will have: what they listen on is our own.
+//
+// Those that are open already do not learn of this one, and need not: of every two the one that was opened later knows
+// the other. What the earlier one says to it is not answered, and so a loop between them ends with the first reply.
 func (l *Listener) prepare(all []*Listener) error {
 	policy := l.spec.Policy
 	if policy == nil {
@@ -99,25 +102,28 @@ func (l *Listener) prepare(all []*Listener) error {
 		return err
 	}
 	own := *p
-	own.ServicePorts = slices.Clone(own.ServicePorts)
+	own.Own = slices.Clone(own.Own)
 	for _, other := range all {
-		if other == l {
-			continue
+		if other != l {
+			own.Own = append(own.Own, other.Addresses()...)
 		}
-		for _, a := range other.Addresses() {
-			if !slices.Contains(own.ServicePorts, a.Port()) {
-				own.ServicePorts = append(own.ServicePorts, a.Port())
-			}
+	}
+	if len(own.Local) == 0 && slices.ContainsFunc(own.Own, isWildcard) {
+		if own.Local, err = native.LocalAddrs(); err != nil {
+			return err
 		}
 	}
 	l.policy = &own
 	return own.Validate(l.Addresses()...)
 }
 
+// isWildcard says whether a listener on a goes by all names of this host.
+func isWildcard(a netip.AddrPort) bool { return a.Addr().IsUnspecified() }
+
 // safePolicy is the zero policy; a listener on a wildcard address knows the addresses of this host.
 func safePolicy(conns []core.Conn) (*guard.Policy, error) {
 	p := new(guard.Policy)
-	if !slices.ContainsFunc(conns, func(c core.Conn) bool { return c.LocalAddr().Addr().IsUnspecified() }) {
+	if !slices.ContainsFunc(conns, func(c core.Conn) bool { return isWildcard(c.LocalAddr()) }) {
 		return p, nil
 	}
 	var err error

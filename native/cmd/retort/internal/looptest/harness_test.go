@@ -122,7 +122,7 @@ func run(t testing.TB, ip string, low bool, s guardtest.Service) *other {
 }
 
 // over waits until nothing arrives at any of the servers any more.
-func over(t testing.TB, servers ...*running) {
+func over[S interface{ Stats() server.Stats }](t testing.TB, servers ...S) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	last, since := uint64(0), time.Now()
