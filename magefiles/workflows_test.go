@@ -1,6 +1,7 @@
 package main
 
 import (
+	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +103,49 @@ func TestPermissions(t *testing.T) {
 					t.Errorf("%s, %s: the checkout leaves its credentials behind", file, name)
 				}
 			}
+		}
+	}
+}
+
+// Go is the newest patch of the release that go.mod names, which has what was mended since: setup-go installs from a
+// go.mod exactly what that asks for, which is its first, and keeps the go command from fetching another one. What tools
+// need is never more than that.
+func TestGoVersion(t *testing.T) {
+	wanted := func(file string) string {
+		t.Helper()
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := regexp.MustCompile(`(?m)^go (\S+)$`).FindSubmatch(text)
+		if line == nil {
+			t.Fatalf("%s says no version of Go", file)
+		}
+		return "go" + string(line[1])
+	}
+	release := version.Lang(wanted("../go.mod"))
+	for file, w := range workflows(t) {
+		for name, job := range w.Jobs {
+			for _, step := range job.Steps {
+				if !strings.HasPrefix(step.Uses, "actions/setup-go@") {
+					continue
+				}
+				if step.With["go-version-file"] != "" || step.With["check-latest"] != "true" {
+					t.Errorf("%s, %s: want go-version with check-latest, the newest patch; got %v", file, name, step.With)
+				}
+				if got := step.With["go-version"]; "go"+got != release && got != "${{ matrix.go }}" {
+					t.Errorf("%s, %s: Go %q, want %s as in go.mod", file, name, got, release)
+				}
+			}
+		}
+	}
+	modules, err := filepath.Glob("../.github/tools/*.mod")
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("no tool has a module file: %v", err)
+	}
+	for _, file := range modules {
+		if got := wanted(file); version.Compare(version.Lang(got), release) > 0 {
+			t.Errorf("%s needs %s, and the workflows have %s", file, got, release)
 		}
 	}
 }
