@@ -24,6 +24,7 @@ type workflow struct {
 			FailFast *bool `yaml:"fail-fast"`
 			Matrix   struct {
 				OS     []string `yaml:"os"`
+				Go     []string `yaml:"go"`
 				Target []string `yaml:"target"`
 			} `yaml:"matrix"`
 		} `yaml:"strategy"`
@@ -150,7 +151,7 @@ func TestGoVersion(t *testing.T) {
 	}
 }
 
-// The test command runs on every system, whatever becomes of the others, and it is the README's.
+// The test command runs on every system, with both releases of Go that are maintained, whatever becomes of the others, and it is the README's.
 func TestMatrix(t *testing.T) {
 	job := workflows(t)["ci.yml"].Jobs["test"]
 	for _, os := range []string{
@@ -158,6 +159,11 @@ func TestMatrix(t *testing.T) {
 	} {
 		if !slices.Contains(job.Strategy.Matrix.OS, os) {
 			t.Errorf("nothing is tested on %s", os)
+		}
+	}
+	for _, release := range []string{"stable", "oldstable"} {
+		if !slices.Contains(job.Strategy.Matrix.Go, release) {
+			t.Errorf("nothing is tested with the %s release of Go", release)
 		}
 	}
 	if job.Strategy.FailFast == nil || *job.Strategy.FailFast {
