@@ -45,7 +45,7 @@ func languages() []Language {
 			Name: "go", Title: "Go", source: ".", tools: []string{"go"}, bulky: true,
 			command: append(wasm, "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", "OUT", "."),
 			project: []file{{"go.mod", "template/go/go.mod.tmpl"}, {"NAME.go", "template/go/guest.go.tmpl"}},
-			build:   []string{"GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o NAME.wasm ."},
+			build:   []string{"go get .", "GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o NAME.wasm ."},
 			needs:   "Go 1.26 or later",
 		},
 		{
