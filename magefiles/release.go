@@ -36,7 +36,12 @@ func (Release) Snapshot() error {
 	if err := goreleaser("release", "--snapshot", "--clean", "--skip="+skipped()); err != nil {
 		return err
 	}
-	return compareArtefacts("dist")
+	return inspect("dist")
+}
+
+// inspect holds what was made against what a release has: which files, and what is in them.
+func inspect(dist string) error {
+	return errors.Join(compareArtefacts(dist), compareContents(dist))
 }
 
 //go:embed artefacts.txt
