@@ -33,7 +33,7 @@ func (Release) Check() error { return goreleaser("check") }
 
 // Snapshot makes everything that a release has from this tree, in dist, without the network.
 func (Release) Snapshot() error {
-	if err := goreleaser("release", "--snapshot", "--clean", "--skip="+skipped()); err != nil {
+	if err := goreleaser("release", "--snapshot", "--clean", skipping(skipped()...)); err != nil {
 		return err
 	}
 	return inspect("dist")
@@ -84,13 +84,33 @@ func compareArtefacts(dist string) error {
 	return err
 }
 
-// Draft makes a draft of a release on GitHub from the tag that is checked out.
-func (Release) Draft() error { return goreleaser("release", "--clean", "--skip="+skipped()) }
+// Draft makes a draft of a release on GitHub from the tag that is checked out. It is made twice: once to be looked at,
+// and again, out of the cache, to be uploaded, for goreleaser does not stop between the two.
+func (Release) Draft() error {
+	skip := skipped()
+	if err := goreleaser("release", "--clean", skipping(append(skip, "publish", "announce")...)); err != nil {
+		return err
+	}
+	if err := inspect("dist"); err != nil {
+		return fmt.Errorf("nothing was uploaded: %w", err)
+	}
+	inspected, err := os.ReadFile(filepath.Join("dist", "checksums.txt"))
+	if err != nil {
+		return err
+	}
+	if err := goreleaser("release", "--clean", skipping(skip...)); err != nil {
+		return err
+	}
+	uploaded, err := os.ReadFile(filepath.Join("dist", "checksums.txt"))
+	if err == nil && !bytes.Equal(inspected, uploaded) {
+		err = fmt.Errorf("the draft is not what was looked at, delete it: %q differ", differing(uploaded, inspected))
+	}
+	return err
+}
 
 // skipped are the parts of a release that nobody has asked for in the environment, each said aloud. Who has, and lacks
 // the tool, is told so by goreleaser.
-func skipped() string {
-	var skip []string
+func skipped() (skip []string) {
 	if os.Getenv("COSIGN_PRIVATE_KEY") == "" {
 		fmt.Println("skipped: signing needs COSIGN_PRIVATE_KEY to hold a key, and cosign")
 		skip = append(skip, "sign")
@@ -99,8 +119,10 @@ func skipped() string {
 		fmt.Println("skipped: images need KO_DOCKER_REPO to name a registry")
 		skip = append(skip, "ko")
 	}
-	return strings.Join(skip, ",")
+	return skip
 }
+
+func skipping(parts ...string) string { return "--skip=" + strings.Join(parts, ",") }
 
 // Pages writes what the packages carry beside the program: manual pages and completions, into bin/pages.
 func (Release) Pages() error {
