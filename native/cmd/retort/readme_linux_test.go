@@ -10,181 +10,307 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/retort-udp/retort/native/internal/netns"
+	"github.com/retort-udp/retort/wasmhandler/guest/sdk"
 )
 
-// What the README's commands need and do not make themselves.
-var readmeFiles = map[string]string{
-	"main.go":      "", // the README's guest
-	"example.zone": "$ORIGIN example.com.\n@ 300 IN SOA ns hostmaster 1 2 3 4 5\n@ 300 IN NS ns\nns 300 IN A 192.0.2.1\nwww 300 IN A 192.0.2.7\n",
-	"retort.toml":  "[[listener]]\nhandler = \"length\"\n",
-}
-
-// TestReadmeCommands runs what the README shows, each block in a folder of its own, on a host of its own, where port
-// 1060 is free. A server in the foreground is ended when it has shown that it listens; one in the background, or
-// one that further lines ask, at the end of its block. Lines without a "$" are what the command before them prints.
-func TestReadmeCommands(t *testing.T) {
+// TestDocumentsCommands runs what the documents show: each section in a folder of its own, which is empty but for the
+// program in Go that the section shows, on a host of its own, where port 1060 is free, without a checkout. What is
+// not run is in notRun, with the reasons. What a transcript shows is what is printed.
+func TestDocumentsCommands(t *testing.T) {
 	if raceEnabled {
 		t.Skip("with the race detector, compiling a guest in Go takes more than a compiler may")
 	}
-	text := readme(t)
 	host, _ := netns.New(t)
-	for _, program := range []string{"go", "dig"} {
+	for _, program := range []string{"go", "dig", "wat2wasm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is not installed here", program)
 		}
 	}
-	builds, err := exec.Command("go", "env", "GOCACHE").Output()
-	if err != nil {
-		t.Fatal(err)
+	env := stranger(t)
+	titles := map[string]bool{}
+	for _, name := range sdk.Names() {
+		language, err := sdk.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		titles[language.Title] = true
 	}
-	t.Setenv("GOCACHE", strings.TrimSpace(string(builds))) // shown moves the other caches
-	t.Setenv("GOFLAGS", "-pgo=off")                        // what "go run" builds need not be fast
 	ran := 0
-	for _, m := range regexp.MustCompile("(?s)```(?:sh|console)\n(.*?)```").FindAllStringSubmatch(text, -1) {
-		block := m[1]
-		t.Run(strings.Fields(strings.TrimPrefix(block, "$ "))[0], func(t *testing.T) {
-			host.Do(func() { ran += runBlock(t, readmeDir(t, text), block) })
-		})
+	for _, d := range documents(t) {
+		for _, s := range d.sections {
+			if d.path == "wasmhandler/guest/README.md" && titles[s.title] {
+				s.blocks = s.blocks[1:] // TestGuideToGuests runs these
+			}
+			if !slices.ContainsFunc(s.commands(), toRun) {
+				continue
+			}
+			t.Run(strings.TrimSuffix(d.path, ".md")+"/"+anchor(s.title), func(t *testing.T) {
+				host.Do(func() {
+					r := newReader(t, env, d, s)
+					defer r.endServer()
+					ran += r.do(s.commands())
+				})
+			})
+		}
 	}
-	if ran == 0 {
-		t.Error("the README has no commands")
+	t.Logf("%d commands were run", ran)
+	if ran < 20 {
+		t.Errorf("only %d commands were run", ran)
 	}
 }
 
-// readmeDir is a checkout, as far as commands can tell, with the files that the README speaks of.
-func readmeDir(t *testing.T, text string) string {
-	t.Helper()
-	dir := t.TempDir()
-	root, err := filepath.Abs(moduleRoot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"go.mod", "go.sum", "core", "native", "wasmhandler", "testdata"} {
-		if err := os.Symlink(filepath.Join(root, name), filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
+// toRun says whether a command is not among those that no test runs.
+func toRun(c command) bool {
+	for _, class := range notRun {
+		if class.command.MatchString(c.line) {
+			return false
 		}
 	}
-	if err := os.Mkdir(filepath.Join(dir, "handlers"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range readmeFiles {
-		if name == "main.go" {
-			content = regexp.MustCompile("(?s)```go\n(.*?)```").FindStringSubmatch(text)[1]
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	return !strings.HasPrefix(c.line, "cd ")
 }
 
-// runBlock runs the commands of a block and returns how many they were.
-func runBlock(t *testing.T, dir, block string) (ran int) {
+// reader is somebody who reads a section and does what it says.
+type reader struct {
+	t      *testing.T
+	dir    string
+	env    []string
+	server *shownServer // that is running
+}
+
+// newReader has a folder with what the section speaks of and does not show how to make.
+func newReader(t *testing.T, env []string, d document, s section) *reader {
 	t.Helper()
-	var server *shownServer
-	lines := strings.Split(strings.TrimSpace(block), "\n")
-	for i, line := range lines {
-		command, prompt := strings.CutPrefix(line, "$ ")
-		if strings.HasPrefix(block, "$ ") && !prompt {
-			continue // printed by the command before it
+	r := &reader{t: t, dir: t.TempDir()}
+	r.env = append(slices.Clip(env), "XDG_CACHE_HOME="+filepath.Join(r.dir, ".cache"), "HOME="+r.dir)
+	if d.path == "native/cmd/retort/packaging/handlers.md" { // archives have it beside the samples
+		for _, sample := range []string{"length-c", "length-go"} {
+			if err := os.CopyFS(filepath.Join(r.dir, sample), os.DirFS(filepath.Join(samples, sample))); err != nil {
+				t.Fatal(err)
+			}
 		}
-		printed := lines[i+1:]
-		if next := slices.IndexFunc(printed, func(l string) bool { return strings.HasPrefix(l, "$ ") }); next >= 0 {
-			printed = printed[:next]
-		}
+	}
+	for _, b := range s.blocks {
 		switch {
-		case strings.HasPrefix(command, "go tool mage"):
-			continue // the test of tests would not end
-		case strings.Contains(command, " server"):
-			server.end(t)
-			server = startShown(t, dir, strings.TrimSuffix(command, " &"))
-		default:
-			out, err := shown(dir, command).CombinedOutput()
+		case b.language == "go":
+			r.write("main.go", b.text)
+		case strings.Contains(b.text, " hello.wasm"): // which the sections of languages make
+			out, err := r.command("retort new wat hello && wat2wasm hello/hello.wat -o hello.wasm").CombinedOutput()
 			if err != nil {
-				t.Fatalf("%s: %v\n%s", command, err, out)
-			}
-			if prompt {
-				sameButPorts(t, command, strings.Join(printed, "\n"), string(out))
+				t.Fatalf("%v\n%s", err, out)
 			}
 		}
-		ran++
 	}
-	server.end(t)
+	return r
+}
+
+func (r *reader) write(name, text string) {
+	r.t.Helper()
+	if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// serves are the commands that do not end by themselves, or may not.
+var serves = regexp.MustCompile(`\bserver\b|^go run \.$`)
+
+// do runs commands and returns how many they were.
+func (r *reader) do(commands []command) (ran int) {
+	r.t.Helper()
+	for _, c := range commands {
+		clone := strings.HasPrefix(c.line, "git clone ")
+		dir, cd := strings.CutPrefix(c.line, "cd ")
+		switch {
+		case clone: // this is what it would bring
+			if err := os.Symlink(r.abs(moduleRoot), filepath.Join(r.dir, filepath.Base(modulePath))); err != nil {
+				r.t.Fatal(err)
+			}
+		case cd:
+			var err error
+			if r.dir, err = filepath.EvalSymlinks(filepath.Join(r.dir, dir)); err != nil {
+				r.t.Fatal(err)
+			}
+		case !toRun(c):
+		case serves.MatchString(c.line):
+			r.endServer()
+			r.server = r.startServer(c)
+			ran++
+		default:
+			r.run(c)
+			ran++
+		}
+	}
 	return ran
 }
 
-// sameButPorts compares what a command printed with what the README shows; the system chose the client's port.
-func sameButPorts(t *testing.T, command, want, got string) {
-	t.Helper()
-	chosen := regexp.MustCompile(`'0\.0\.0\.0', \d+`)
-	want, got = chosen.ReplaceAllString(want, "PORT"), chosen.ReplaceAllString(strings.TrimSpace(got), "PORT")
-	if want != "" && got != want {
-		t.Errorf("%s prints\n%s\nand the README shows\n%s", command, got, want)
+func (r *reader) abs(dir string) string {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		r.t.Fatal(err)
 	}
+	return path
 }
 
-// shown is a command of the README. It is killed with all that it started.
-func shown(dir, command string) *exec.Cmd {
-	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir = dir
-	if strings.Contains(command, "go run ./") {
-		cmd.Dir = moduleRoot // what go builds in another place it builds anew
+// inCheckout are commands about this tree's folders, and about what is tested here.
+var inCheckout = regexp.MustCompile(`^go (run|test) \./|^go tool `)
+
+// command is a command line. It is killed with all that it started.
+func (r *reader) command(line string) *exec.Cmd {
+	cmd := exec.CommandContext(r.t.Context(), "sh", "-c", line)
+	cmd.Dir, cmd.Env = r.dir, r.env
+	if inCheckout.MatchString(line) || r.dir == r.abs(moduleRoot) {
+		cmd.Dir, cmd.Env = r.abs(moduleRoot), append(os.Environ(), "GOFLAGS=-pgo=off") // what is built need not be fast
 	}
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }
 
-// shownServer is a server that the README shows.
-type shownServer struct {
-	command string
-	cmd     *exec.Cmd
-	stderr  bytes.Buffer
-	printed chan string // its first line
+// run runs a command to its end, and compares what it prints with what is shown.
+func (r *reader) run(c command) {
+	r.t.Helper()
+	if file, ok := strings.CutPrefix(c.line, "cat "); ok { // what is shown of a file is what is in it
+		r.write(file, strings.Join(c.prints, "\n")+"\n")
+	}
+	cmd := r.command(c.line)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		r.t.Fatalf("%s: %v\n%s%s", c.line, err, &stdout, &stderr)
+	}
+	if c.prints == nil {
+		return
+	}
+	got := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+	if r.server != nil {
+		got = append(got, r.server.next(len(c.prints)-len(got))...)
+	}
+	r.compare(c, got)
 }
 
-func startShown(t *testing.T, dir, command string) *shownServer {
-	t.Helper()
-	s := &shownServer{command: command, cmd: shown(dir, "exec "+command), printed: make(chan string, 1)}
+// compare compares lines, whoever of the client and the server is the first to print them, and whatever the time is and
+// the system chooses for ports.
+func (r *reader) compare(c command, got []string) {
+	r.t.Helper()
+	usual := func(lines []string) (usual []string) {
+		for _, line := range lines {
+			line = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+`).ReplaceAllString(line, "TIME")
+			usual = append(usual, regexp.MustCompile(`\b\d{5}\b`).ReplaceAllString(line, "PORT"))
+		}
+		slices.Sort(usual)
+		return usual
+	}
+	if !slices.Equal(usual(got), usual(c.prints)) {
+		r.t.Errorf("%s prints\n%s\nand what is shown is\n%s", c.line, strings.Join(got, "\n"), strings.Join(c.prints, "\n"))
+	}
+}
+
+// shownServer is a server that a document shows.
+type shownServer struct {
+	command command
+	cmd     *exec.Cmd
+	stderr  bytes.Buffer
+	lines   chan string // that it prints; closed when it prints no more
+	read    sync.WaitGroup
+}
+
+// startServer returns when the server listens, or nil if it has done what it was asked for and ended.
+func (r *reader) startServer(c command) *shownServer {
+	r.t.Helper()
+	s := &shownServer{command: c, cmd: r.command("exec " + c.line), lines: make(chan string, 1000)}
 	s.cmd.Stderr = &s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	go func() {
-		line, _ := bufio.NewReader(stdout).ReadString('\n')
-		s.printed <- line
-	}()
-	select {
-	case line := <-s.printed:
-		if !strings.HasPrefix(line, "Listening at ('127.0.0.1', ") {
-			s.kill(syscall.SIGKILL)
-			t.Fatalf("%s printed %q\n%s", command, line, &s.stderr)
+	s.read.Go(func() {
+		defer close(s.lines)
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+			s.lines <- lines.Text()
 		}
-	case <-time.After(2 * time.Minute): // it may have to be built first
-		s.kill(syscall.SIGKILL)
-		t.Fatalf("%s does not listen", command)
+	})
+	first, ok := "", false
+	if c.line == "go run ." { // which prints nothing
+		ok = await(func() bool { return socketAt(1060) })
+	} else if first, ok = s.line(); ok && !strings.HasPrefix(first, "Listening at (") {
+		s.read.Wait() // it prints what it was asked for, and ends
+		if err := s.cmd.Wait(); err != nil {
+			r.t.Fatalf("%s: %v\n%s", c.line, err, &s.stderr)
+		}
+		return nil
+	}
+	if !ok {
+		err := s.kill(syscall.SIGKILL)
+		r.t.Fatalf("%s does not listen: %v\n%s", c.line, err, &s.stderr)
+	}
+	if c.prints != nil {
+		r.compare(c, append([]string{first}, s.next(len(c.prints)-1)...))
 	}
 	return s
 }
 
-// end ends the server as control and C do, and expects that it is content.
-func (s *shownServer) end(t *testing.T) {
-	t.Helper()
+// building is how long a command may take that has to be built first.
+const building = 2 * time.Minute
+
+// line is the next line that the server prints.
+func (s *shownServer) line() (line string, ok bool) {
+	select {
+	case line, ok = <-s.lines:
+		return line, ok
+	case <-time.After(building):
+		return "", false
+	}
+}
+
+// next are the next n lines.
+func (s *shownServer) next(n int) (lines []string) {
+	for range n {
+		if line, ok := s.line(); ok {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// await asks again and again until it is so.
+func await(so func() bool) bool {
+	for began := time.Now(); time.Since(began) < building; time.Sleep(10 * time.Millisecond) {
+		if so() {
+			return true
+		}
+	}
+	return false
+}
+
+// socketAt says whether there is a UDP socket at a port of 127.0.0.1 on this thread's host.
+func socketAt(port int) bool {
+	sockets, err := os.ReadFile("/proc/thread-self/net/udp") // proc_net(5)
+	return err == nil && strings.Contains(string(sockets), fmt.Sprintf(": 0100007F:%04X ", port))
+}
+
+// endServer ends the server as control and C do, and expects that it is content and that what it printed is shown.
+func (r *reader) endServer() {
+	r.t.Helper()
+	s := r.server
 	if s == nil {
 		return
 	}
+	r.server = nil
 	err := s.kill(syscall.SIGINT)
-	if !strings.Contains(s.stderr.String(), "the server has ended") { // "go run" exits with 1 in any case
-		t.Errorf("%s: %v\n%s", s.command, err, &s.stderr)
+	if s.command.line != "go run ." && !strings.Contains(s.stderr.String(), "the server has ended") { // "go run" exits with 1 in any case
+		r.t.Errorf("%s: %v\n%s", s.command.line, err, &s.stderr)
+	}
+	if s.command.prints != nil {
+		for line := range s.lines {
+			r.t.Errorf("%s prints a line that is not shown: %s", s.command.line, line)
+		}
 	}
 }
 
@@ -193,5 +319,6 @@ func (s *shownServer) kill(sig syscall.Signal) error {
 	if err := syscall.Kill(-s.cmd.Process.Pid, sig); err != nil {
 		return fmt.Errorf("signal: %w", err)
 	}
+	s.read.Wait()
 	return s.cmd.Wait()
 }
