@@ -131,10 +131,11 @@ func (g *Guard) explainLoops() []string {
 			p.LowPortExchanges),
 		fmt.Sprintf("which is one below %d, ours (%s), a known one (%s)", p.ClientPorts, list(ours), known),
 		fmt.Sprintf("and after %d with a peer on another port", p.ClientPortExchanges),
+		fmt.Sprintf("or up to %d and %d later, when its peer has paused, and may have waited, and when there is room for it",
+			furtherExchanges(g.exchanges[1]), furtherExchanges(g.exchanges[0])),
 		"it is sent with the reply to its peer's next datagram, if that comes soon, and is lost otherwise",
-		fmt.Sprintf("a worker remembers %d peers and keeps %d replies of up to %d bytes and %d that are longer;",
+		fmt.Sprintf("a worker remembers %d peers, and has room for %d replies of up to %d bytes and %d that are longer",
 			tableSets*tableWays, smallReplies, smallSize, largeReplies),
-		"when there is no room for one, the exchanges go on, by a sixteenth of their number at most",
 	}
 	if len(p.ServicePorts) > 0 {
 		lines[3] += " or one of " + list(p.ServicePorts)

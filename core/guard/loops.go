@@ -10,6 +10,10 @@ package guard
 //   - Whoever waited for exactly this reply says nothing. The reply is lost: an honest client asks again,
 //     and a loop is over.
 //
+// A client that sends several requests at once, and the next when all of them are answered, has others on their way
+// but for the last of them. The first comes after a pause in which it waited for us, so a reply is withheld after a
+// gap that is as long as any of late. A loop's gaps are all alike; if they are not, it lives for a little longer.
+//
 // Two datagrams of a peer in one batch are the same proof for free: both arrived before any reply of that
 // batch had left. A pause starts the count anew too.
 //
@@ -35,14 +39,19 @@ const (
 	patienceGaps = 4
 	patience     = 50 * time.Millisecond
 
-	// gapFades is how slowly the longest gap is forgotten: by a part of so many with each datagram.
-	gapFades = 64
+	// gapFades is how slowly the longest gap is forgotten: by a part of so many with each datagram. It is
+	// fadesAtLast when a peer has had half of its further exchanges, for then it was one of another kind.
+	gapFades    = 64
+	fadesAtLast = 8
+
+	// mostFurther keeps a loop with a client's port below 70,000 datagrams.
+	mostFurther = 1 << 12
 )
 
-// mostExchanges is how many exchanges a peer with a limit may have that is to have its reply withheld, while there
-// is no room to keep that: many peers may come to their limits at the same moment, and they have to go on for a
-// while to take turns.
-func mostExchanges(limit uint32) uint32 { return limit + limit/16 }
+// furtherExchanges is how many exchanges a peer may have at most beyond its limit, until there is a good moment to
+// withhold a reply, and room for it: many peers may come to their limits at the same moment, and they have to go on
+// for a while to take turns.
+func furtherExchanges(limit uint32) uint32 { return min(limit/4, mostFurther) }
 
 // arrived notes a datagram of a peer, with its payload. It returns the withheld reply that the datagram releases,
 // or nil.
@@ -69,17 +78,35 @@ func (t *peers) arrived(k *acquaintance, payload []byte) (release *slot, returne
 		t.store.drop(p)
 		return nil, false
 	}
-	p.noteGap(uint32(gap >> gapShift))
-	if p.held != 0 {
-		p.count = 0
-		return t.store.take(p), false
-	}
+	units := uint32(gap >> gapShift)
 	p.count++
-	if together || !answered {
+	if together || !answered || p.held != 0 {
 		p.count = 0
+	}
+	if p.count >= k.exchanges {
+		t.ripe = p.isRipe(units, k.exchanges)
+	}
+	p.noteGap(units)
+	if p.held != 0 {
+		return t.store.take(p), false
 	}
 	return nil, false
 }
+
+// isRipe says whether this is the moment to withhold a reply to a peer that has had its exchanges: whether its
+// datagram came after a gap that was about as long as any of late.
+func (p *peer) isRipe(gap, limit uint32) bool {
+	if p.isOverdue(limit) || gap >= p.gap-p.gap/16 {
+		return true
+	}
+	if p.count-limit > furtherExchanges(limit)/2 {
+		p.gap -= (p.gap - gap) / fadesAtLast
+	}
+	return false
+}
+
+// isOverdue says whether p must have no more exchanges.
+func (p *peer) isOverdue(limit uint32) bool { return p.count >= limit+furtherExchanges(limit) }
 
 // gapShift turns nanoseconds into the unit of peer.gap. A pause is some two million of them.
 const gapShift = 10

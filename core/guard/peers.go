@@ -32,6 +32,7 @@ type peers struct {
 	keys  keys
 	now   int64 // when the batch came, in nanoseconds
 	batch uint16
+	ripe  bool // the peer that has arrived last, and had its exchanges, may have its reply withheld
 }
 
 // begin begins a batch that came at now.

@@ -98,7 +98,7 @@ func TestWithheldReply(t *testing.T) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
 			c.wait(time.Second).ask("a", "b", 1)
-			c.alternate(9)
+			c.alternate(11) // no gap is as long as that one; two more, and it makes no difference
 			c.wait(soon).ask("c", "d", 0)
 		}, guard.Counts{Withheld: 2, Lost: 1}},
 		{"another peer's reply is lost before", func(c *conversation) {
@@ -227,9 +227,9 @@ func TestStoreOfWithheldReplies(t *testing.T) {
 	}
 }
 
-// Without room for its reply a loop lives for a sixteenth longer, and no more.
+// Without room for its reply a loop lives for a quarter longer, and no more.
 func TestLoopsEndWithoutRoom(t *testing.T) {
-	const peers, limit, most = 1000, 400, 425
+	const peers, limit, most = 1000, 400, 500
 	w := newWorker(t, &guard.Policy{LowPortExchanges: limit, Seed: 1}, silent, "127.0.0.1:1060")
 	to := netip.MustParseAddrPort("127.0.0.1:1060")
 	over := make([]bool, peers)
@@ -252,6 +252,29 @@ func TestLoopsEndWithoutRoom(t *testing.T) {
 	}
 	if round != most+1 || w.Counts.Withheld != peers || w.Counts.Lost == 0 || w.Counts.Released != 0 {
 		t.Errorf("the last of %d loops ended with datagram %d, want %d: %+v", peers, round, most+1, w.Counts)
+	}
+}
+
+// A loop that gets faster and faster never comes after a gap that is as long as others: it too lives for a quarter
+// longer, and no more.
+func TestLoopsThatGetFasterEnd(t *testing.T) {
+	for _, tt := range []struct{ limit, most int }{{1, 1}, {10, 12}, {400, 500}, {65_536, 69_632}} {
+		c := converse(t, &guard.Policy{LowPortExchanges: tt.limit, Seed: 1}, "127.0.0.1:2000")
+		c.alternate(1)
+		lived := 1
+		for gap := time.Second; c.w.Counts.Withheld == 0 && lived <= tt.most; lived++ {
+			gap -= max(gap/20, 1)
+			c.wait(max(gap, 0) + time.Duration(tt.most-lived)*2*time.Microsecond)
+			d := &core.Datagram{Data: []byte("x"), From: c.from, To: c.to}
+			if _, v := c.w.Admit(d, false); v != guard.Admit {
+				t.Fatal(v)
+			}
+			c.w.Replied(d.Data, []byte("reply"))
+		}
+		if c.w.Counts.Withheld != 1 || lived < tt.limit+1 || lived > tt.most+1 {
+			t.Errorf("with a limit of %d it ended with datagram %d, want at most %d: %+v", tt.limit, lived, tt.most+1, c.w.Counts)
+		}
+		t.Logf("with a limit of %d it ended with datagram %d", tt.limit, lived)
 	}
 }
 

@@ -140,7 +140,7 @@ func (w *Worker) Replied(request, reply []byte) bool {
 	if p == nil {
 		return true
 	}
-	if p.count >= k.exchanges && w.withholds(k, reply) {
+	if p.count >= k.exchanges && w.loops.ripe && w.withholds(k, reply) {
 		return false
 	}
 	p.answered = true
@@ -158,7 +158,7 @@ func (w *Worker) withholds(k *acquaintance, reply []byte) bool {
 	if w.loops.keep(k.place, from, reply) {
 		return true
 	}
-	if k.place.count < mostExchanges(k.exchanges) {
+	if !k.place.isOverdue(k.exchanges) {
 		return false
 	}
 	w.loops.store.refuse(from)

@@ -1,6 +1,7 @@
 package guardtest
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -11,14 +12,17 @@ type Client struct {
 	Addr    netip.AddrPort
 	Server  netip.AddrPort
 	Window  int                // requests that are outstanding
-	Think   time.Duration      // between a reply and the next request
+	Bursts  bool               // they are sent all at once, when the last reply to those before has come
 	Left    int                // requests to send still; everything stops when there are no more
 	Request func(n int) []byte // the payload of request n
 
+	// Think draws how long the client waits between a reply and the next request; if it is nil that is no time.
+	Think func(*rand.Rand) time.Duration
+
 	Sent, Got, Missed int
 
-	asked   time.Duration // when it last did
-	waiting bool          // for a reply, with a window of 1
+	asked time.Duration // when it last did
+	open  int           // replies that it waits for
 }
 
 // What a client is woken for.
@@ -30,17 +34,25 @@ const (
 // Start sends the first window of requests.
 func (c *Client) Start(n *Network) {
 	n.ends[c.Addr] = c
-	for range c.Window {
-		c.ask(n)
-	}
-	if c.Window == 1 {
+	c.burst(n)
+	if c.alternates() {
 		n.wake(c.patience(n), c, alarmRetry)
 	}
 }
 
-// patience is when a client with one request outstanding gives the reply up for lost: later than anything is withheld.
+// alternates says whether there are moments at which nothing is on its way but the last reply, so that a client that
+// misses it would wait for ever.
+func (c *Client) alternates() bool { return c.Window == 1 || c.Bursts }
+
+// patience is when such a client gives replies up for lost: later than anything is withheld.
 func (c *Client) patience(n *Network) time.Duration {
 	return 2*time.Second + 2*(n.Path.Latency+n.Path.Jitter) + n.Busy
+}
+
+func (c *Client) burst(n *Network) {
+	for range c.Window {
+		c.ask(n)
+	}
 }
 
 func (c *Client) ask(n *Network) {
@@ -51,28 +63,42 @@ func (c *Client) ask(n *Network) {
 	c.Left--
 	data := c.Request(c.Sent)
 	c.Sent++
-	c.asked, c.waiting = n.now, true
+	c.asked = n.now
+	c.open++
 	n.Send(c.Addr, c.Server, data)
 }
 
 func (c *Client) receive(n *Network, _ netip.AddrPort, _ []byte) {
 	c.Got++
-	c.waiting = false
-	if c.Think > 0 {
-		n.wake(c.Think, c, alarmAsk)
+	c.open--
+	if c.Bursts && c.open > 0 {
 		return
 	}
-	c.ask(n)
+	if c.Think != nil {
+		n.wake(c.Think(n.rng), c, alarmAsk)
+		return
+	}
+	c.goOn(n)
+}
+
+// goOn asks what a reply has made room for.
+func (c *Client) goOn(n *Network) {
+	if c.Bursts {
+		c.burst(n)
+	} else {
+		c.ask(n)
+	}
 }
 
 func (c *Client) alarm(n *Network, why int) {
 	if why == alarmAsk {
-		c.ask(n)
+		c.goOn(n)
 		return
 	}
-	if c.waiting && n.now-c.asked >= c.patience(n) {
-		c.Missed++
-		c.ask(n)
+	if c.open > 0 && n.now-c.asked >= c.patience(n) {
+		c.Missed += c.open
+		c.open = 0
+		c.goOn(n)
 	}
 	n.wake(max(c.asked+c.patience(n)-n.now, time.Millisecond), c, alarmRetry)
 }
