@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/retort-udp/retort/core"
 )
@@ -20,6 +21,7 @@ type Guard struct {
 	policy  Policy
 	keys    keys
 	workers atomic.Uint64 // that were made
+	start   atomic.Pointer[time.Time]
 
 	ports      [1 << 16 / 64]uint64 // a set: those of own
 	own        []netip.AddrPort     // what the server listens on, and then Policy.Own
@@ -65,6 +67,17 @@ func New(p *Policy, listening ...netip.AddrPort) (*Guard, error) {
 		g.rates = &rates{bucket: newBucket(g.policy.Rate, g.policy.Burst)}
 	}
 	return g, nil
+}
+
+// startOfTime is what the clock of a Guard shows when the first batch arrives. It is long behind the time 0, at which
+// places in the tables seem to have been used last that never were, whatever batches of other workers arrived before.
+const startOfTime = time.Hour
+
+// began returns when the first batch arrived, given when one did. The workers share a clock that begins with it: a time
+// since another is not moved by those who set the clock of the system, where the times have monotonic readings.
+func (g *Guard) began(arrival time.Time) *time.Time {
+	g.start.CompareAndSwap(nil, &arrival)
+	return g.start.Load()
 }
 
 // knownServices are services whose servers answer whatever comes, or enough of it to take part in a loop:

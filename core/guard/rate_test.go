@@ -147,6 +147,7 @@ func TestRateRewardsNoRhythm(t *testing.T) {
 // wherever the table's clock is.
 func TestBucket(t *testing.T) {
 	const period = 64 << 44 // nanoseconds, after which the clock of the table begins again
+	const start = time.Hour // what it shows when the first batch arrives
 	addr := netip.MustParseAddr("198.51.100.7")
 	rng := rand.New(rand.NewPCG(3, 4))
 	policies := 100
@@ -157,7 +158,7 @@ func TestBucket(t *testing.T) {
 		p := &guard.Policy{Rate: 1 + rng.IntN(20_000), Seed: 1}
 		p.Burst = 2 + rng.IntN(min(3*p.Rate, 1000))
 		g := newGate(t, p)
-		start := time.Unix(0, period*(1+rng.Int64N(100))-rng.Int64N(int64(time.Second)))
+		begin := guardtest.Epoch.Add(time.Duration(period*(1+rng.Int64N(100))-rng.Int64N(int64(time.Second))) - start)
 		weight := math.Floor(1e9/float64(p.Rate)/64) * 64 / 1e9 // seconds
 		edge, size := weight*float64(p.Burst)/2, weight*float64(p.Burst)
 		const sloppy = 1e-6 // seconds: a tick, and more
@@ -166,7 +167,7 @@ func TestBucket(t *testing.T) {
 			step := time.Duration(rng.ExpFloat64() * size / 4 * 1e9)
 			now += step
 			level = max(0, level-step.Seconds())
-			g.w.Begin(start.Add(now))
+			g.w.Begin(begin.Add(now))
 			for range 1 + rng.IntN(max(1, p.Burst/3)) {
 				switch admitted := g.admits(addr); {
 				case !admitted && level < edge-weight*0.01-sloppy:

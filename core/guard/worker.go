@@ -16,6 +16,7 @@ type Worker struct {
 	Counts Counts
 
 	guard      *Guard
+	start      *time.Time // the Guard's; nil before the first batch
 	classifier classifier
 	draws      rand.PCG
 	loops      *peers // nil: loops are not watched for, or the handler tells answers from questions
@@ -58,7 +59,10 @@ func (g *Guard) ForWorker(h core.Handler) *Worker {
 
 // Begin begins a batch that arrived at the given time.
 func (w *Worker) Begin(arrival time.Time) {
-	now := arrival.UnixNano()
+	if w.start == nil {
+		w.start = w.guard.began(arrival)
+	}
+	now := int64(arrival.Sub(*w.start) + startOfTime)
 	if w.loops != nil {
 		w.loops.begin(now)
 	}
