@@ -23,6 +23,9 @@ import (
 // program in Go that the section shows, on a host of its own, where port 1060 is free, without a checkout. What is
 // not run is in notRun, with the reasons. What a transcript shows is what is printed.
 func TestDocumentsCommands(t *testing.T) {
+	if testing.Short() {
+		t.Skip("building what is shown takes seconds")
+	}
 	if raceEnabled {
 		t.Skip("with the race detector, compiling a guest in Go takes more than a compiler may")
 	}

@@ -57,6 +57,9 @@ var notRun = []struct {
 
 // What the documents show and no test runs is right as far as that can be told. Each reason is needed.
 func TestDocumentsCommandsNotRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("building what is shown takes seconds")
+	}
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("go is not installed here")
 	}
