@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,24 +27,38 @@ const (
 // running is a server of ours on a socket.
 type running struct {
 	*server.Server
-	addr netip.AddrPort
-	stop func() server.Stats // stops it and returns what it counted
+	addr  netip.AddrPort
+	stop  func() server.Stats       // stops it and returns what it counted
+	heard map[netip.AddrPort]uint64 // how many datagrams came from whom; to be read when it has stopped
 }
 
-// serve serves h on ip, at a low port or at one of those that systems give to clients. P may be nil.
-func serve(t testing.TB, ip string, low bool, h core.Handler, p *guard.Policy) *running {
+// observe counts a datagram. It is called by the one worker.
+func (r *running) observe(o *server.Observation) {
+	if o.Outcome != server.Released { // which is about another
+		r.heard[o.Datagram.From]++
+	}
+}
+
+// serve serves h on ip, at a low port or at one of those that systems give to clients. P may be nil, and what is around
+// the Conn may be left out.
+func serve(t testing.TB, ip string, low bool, h core.Handler, p *guard.Policy, around ...func(core.Conn) core.Conn) *running {
 	t.Helper()
 	var conns []core.Conn
 	bind(t, low, func(port uint16) (err error) {
 		conns, err = native.Listen(netip.AddrPortFrom(netip.MustParseAddr(ip), port).String(), native.Options{Workers: 1})
 		return err
 	})
-	s := &server.Server{Handler: h, Guard: p, Drain: -1}
+	r := &running{addr: conns[0].LocalAddr(), heard: make(map[netip.AddrPort]uint64)}
+	s := &server.Server{Handler: h, Guard: p, Drain: -1, Observe: r.observe}
+	r.Server = s
+	served := conns
+	for _, a := range around {
+		served = []core.Conn{a(served[0])}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, conns...) }()
+	go func() { done <- s.Serve(ctx, served...) }()
 	stopped := false
-	r := &running{Server: s, addr: conns[0].LocalAddr()}
 	r.stop = func() server.Stats {
 		if !stopped {
 			stopped = true
@@ -96,7 +109,6 @@ func socket(t testing.TB, ip string, low bool) (c *net.UDPConn, addr netip.AddrP
 type other struct {
 	name string
 	addr netip.AddrPort
-	sent atomic.Uint64
 }
 
 // run runs a service until the test ends.
@@ -113,7 +125,6 @@ func run(t testing.TB, ip string, low bool, s guardtest.Service) *other {
 				return
 			}
 			if reply := answer(time.Now(), buffer[:n]); reply != nil {
-				o.sent.Add(1)
 				c.WriteToUDPAddrPort(reply, from)
 			}
 		}
@@ -137,6 +148,32 @@ func over[S interface{ Stats() server.Stats }](t testing.TB, servers ...S) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("it is not over after %v and %d datagrams", patience, total)
+		}
+	}
+}
+
+// inBounds stops one of ours and checks that its exchange with each of its peers, whose names are given, ended in time.
+func (r *running) inBounds(t testing.TB, name string, peers map[netip.AddrPort]string) {
+	t.Helper()
+	r.stop()
+	for addr, peer := range peers {
+		n := r.heard[addr]
+		if testing.Verbose() {
+			t.Logf("%s and %s on %v: it lived %d datagrams", name, peer, addr, n)
+		}
+		if n > guardtest.MostLow {
+			t.Errorf("%s and %s on %v: it lived %d datagrams, the most is %d", name, peer, addr, n, guardtest.MostLow)
+		}
+	}
+}
+
+// wasAsked checks that each of its peers has asked one of ours, or it shows nothing that their exchanges have ended.
+func (r *running) wasAsked(t testing.TB, name string, peers map[netip.AddrPort]string) {
+	t.Helper()
+	r.stop()
+	for addr, peer := range peers {
+		if r.heard[addr] == 0 {
+			t.Errorf("%s and %s on %v: the datagram that was forged has not arrived", name, peer, addr)
 		}
 	}
 }
