@@ -40,6 +40,9 @@ func (Release) Packages() error {
 	if err := smokeDeb("amd64", ""); err != nil {
 		return err
 	}
+	if err := installDeb(); err != nil {
+		return err
+	}
 	if err := smokeDeb("arm64", "qemu-aarch64-static"); err != nil {
 		return err
 	}
