@@ -67,10 +67,11 @@ const (
 	maxLast    = 4 << 10 // of its last words on standard error, which tell why it died
 )
 
-// The exit codes of a compiler that came to a limit by itself.
+// The exit codes of a compiler that ended itself: at a limit, or because nobody waits for it any more.
 const (
 	exitCPU    = 83
 	exitMemory = 84
+	exitOrphan = 85
 )
 
 // compileInChild has the compiler make an entry in dir, and returns nil when that is there, and as it was reported.
@@ -91,6 +92,7 @@ func (m *Module) compileInChild(ctx context.Context, dir string, original, wasm 
 	said, last := head{most: maxVerdict}, head{most: maxLast}
 	child.Stdout, child.Stderr = &said, &last
 	child.Env = []string{} // it needs none, and what is in ours need not be shown to it
+	child.SysProcAttr = ownGroup()
 	child.WaitDelay = time.Second
 
 	err = child.Run()

@@ -23,7 +23,7 @@ import (
 //
 // CPU time is bounded by the system where that is a Unix. Memory is bounded by the system on Linux, NetBSD and
 // OpenBSD (RLIMIT_DATA), and everywhere by a look at it 100 times a second. The one who asked bounds the time on
-// the clock.
+// the clock, and when that process ends, so does this one.
 //
 // The error is one of the order, or of out. That a module cannot be compiled is none: it is the answer.
 func RunCompiler(in io.Reader, out io.Writer) error {
@@ -98,11 +98,12 @@ func (o *order) seal(v *verdict) error {
 	return nil
 }
 
-// limitSelf bounds what this process may take from now on.
+// limitSelf bounds what this process may take from now on, and how long it lives.
 func limitSelf(cpu time.Duration, data int64) error {
 	debug.SetMemoryLimit(data / 4 * 3) // rather collect garbage than die of it
 	debug.SetMaxStack(int(min(data/4, 256<<20)))
 	go watchMemory(data)
+	watchParent(func() { os.Exit(exitOrphan) })
 	return limitProcess(cpu, data)
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"math/bits"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,6 +79,16 @@ func compilerMain(args []string) {
 		report(func(v map[string]any) { v["seal"] = strings.Repeat("0", 64) })
 	case "other entry":
 		report(func(v map[string]any) { v["entry"] = []string{"../../etc/passwd"} })
+	case "held": // as long as this compiler lives, there is a connection to that address
+		held, err := net.Dial("tcp", args[2])
+		check(err)
+		check(wasmhandler.RunCompiler(os.Stdin, os.Stdout))
+		check(held.Close())
+	case "heavy": // a process that waits for that compiler, for an hour if need be
+		c := wasmhandler.Config{CacheDir: args[3], Compiler: append(compiler("held"), args[2])}
+		c = wasmhandler.WithCompileLimits(c, time.Hour, time.Hour, 1<<30)
+		_, err := wasmhandler.Compile(context.Background(), heavy(1000), c)
+		check(err)
 	case "load": // a process that has the module of that file compiled, into that cache
 		wasm, err := os.ReadFile(args[2])
 		check(err)
@@ -296,6 +307,47 @@ func TestCompilerCancelled(t *testing.T) {
 		t.Error(err)
 	}
 	expectEmpty(t, dir)
+}
+
+// TestCompilerOrphaned: a compiler that would go on for minutes ends with the process that waits for it.
+func TestCompilerOrphaned(t *testing.T) {
+	skipWithoutProcesses(t)
+	skipWithoutCompiler(t)
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	deadline := time.Now().Add(time.Minute)
+	if err := l.SetDeadline(deadline); err != nil {
+		t.Fatal(err)
+	}
+	dir := privateDir(t)
+	command := append(compiler("heavy"), l.Addr().String(), dir)
+	waits := exec.Command(command[0], command[1:]...)
+	if err := waits.Start(); err != nil {
+		t.Fatal(err)
+	}
+	held, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	for begun := []string(nil); len(begun) == 0; time.Sleep(time.Millisecond) { // wazero makes a directory in the entry
+		if begun, err = filepath.Glob(filepath.Join(dir, ".new-*", "*")); err != nil || time.Now().After(deadline) {
+			t.Fatalf("it does not compile, %v", err)
+		}
+	}
+	if err := waits.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = waits.Wait() // it was killed
+	if err := held.SetReadDeadline(deadline); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := held.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the compiler goes on")
+	}
 }
 
 // TestCompilersAtOnce has several processes compile the same modules into the same cache, which is damaged to begin

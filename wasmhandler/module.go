@@ -122,7 +122,8 @@ type Config struct {
 
 	// Compiler is a command, with its arguments, that calls RunCompiler and is of the same build as this
 	// program, such as the program itself. The module is then compiled in that process, which has limits of CPU
-	// time and memory, and a module that exceeds them, or kills its compiler, is refused. Code that is in
+	// time and memory, and a module that exceeds them, or kills its compiler, is refused. It is in a process group
+	// of its own: what a terminal's Ctrl-C means is for this process to say, by Compile's context. Code that is in
 	// CacheDir needs no such process. Default: this process compiles, without limits.
 	Compiler []string
 
