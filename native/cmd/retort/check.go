@@ -78,7 +78,7 @@ func (f *checkFlags) run(cmd *cobra.Command, file string) error {
 	}
 	report, err := abitest.Run(cmd.Context(), file, wasm, o)
 	if err != nil {
-		return err
+		return orInterrupted(cmd.Context(), err)
 	}
 	if err := f.show(cmd.OutOrStdout(), report); err != nil {
 		return err

@@ -122,6 +122,9 @@ func (s *settings) verify(ctx context.Context, out io.Writer) error {
 		}
 		all = append(all, l.blame(err))
 	}
+	if ctx.Err() != nil { // what there is to say is not all
+		return errInterrupted
+	}
 	if err := errors.Join(all...); err != nil {
 		return configError(err)
 	}

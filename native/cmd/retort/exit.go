@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +26,10 @@ func newExitCodes() *cobra.Command {
 		Short: "What the exit codes say",
 		Long: `Exit codes:
 
-  0  done; a server was told to end by SIGINT or SIGTERM, and has answered what had arrived
-  1  it could not be done: the port is in use or out of range, a handler is not fit, no reply came
+  0  done; a server was told to end by SIGINT or SIGTERM, while it started or after it has answered what had arrived;
+     a bench that is told to end shows what it has measured
+  1  it could not be done: the port is in use or out of range, a handler is not fit, no reply came, or the command was
+     told to end before it was done
   2  the command line cannot be understood
  78  the configuration cannot be used: the file, a variable, or what it names
 
@@ -70,6 +73,17 @@ func about(key string, err error) error {
 		return nil
 	}
 	return &settingError{key, err}
+}
+
+// errInterrupted says that a command was told to end before it had done what it was asked for.
+var errInterrupted = errors.New("interrupted")
+
+// orInterrupted returns err, but errInterrupted for one that came when ctx had ended: there is no more to say then.
+func orInterrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
 }
 
 // exclusive returns an error when the flag was given and one of the others was, too.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -74,7 +73,7 @@ func (f *replayFlags) run(cmd *cobra.Command, path string) (err error) {
 	}
 	h, err := f.load(cmd.Context(), cmd.Flags(), cmd.InOrStdin(), slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
 	if err != nil {
-		return err
+		return orInterrupted(cmd.Context(), err)
 	}
 	defer closeInto(&err, h)
 	if file.Skipped > 0 {
@@ -117,7 +116,7 @@ func (f *replayFlags) compare(ctx context.Context, out io.Writer, exchanges []*c
 	dst := make([]byte, 0, core.MaxPayload6)
 	for _, e := range exchanges {
 		if ctx.Err() != nil {
-			return errors.New("interrupted")
+			return errInterrupted
 		}
 		if e.Unasked() {
 			unasked++

@@ -208,10 +208,10 @@ func (f *serverFlags) run(cmd *cobra.Command, hosts []string) (err error) {
 		err = s.life.settle(s.dropins != nil)
 	}
 	if err != nil {
-		if cmd.Context().Err() != nil {
+		if cmd.Context().Err() != nil && !f.explain {
 			return nil // told to end before it began
 		}
-		return err
+		return orInterrupted(cmd.Context(), err)
 	}
 	if f.explain {
 		return explain(cmd.OutOrStdout(), opened)
