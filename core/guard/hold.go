@@ -28,7 +28,7 @@ type store struct {
 // slot is one withheld reply.
 type slot struct {
 	owner    *peer
-	from     netip.AddrPort // whose address is this
+	message  core.Message // that it answers, without its data
 	deadline int64
 	payload  []byte // valid until the next reply is withheld
 }
@@ -41,8 +41,8 @@ func (s *store) room(i int) []byte {
 	return s.large[i-smallReplies][:]
 }
 
-// keep withholds a reply from p, whose address is from, until deadline. It returns false when there is no room.
-func (s *store) keep(p *peer, from netip.AddrPort, reply []byte, deadline int64) bool {
+// keep withholds a reply to m from p, who sent it, until deadline. It returns false when there is no room.
+func (s *store) keep(p *peer, m *core.Message, reply []byte, deadline int64) bool {
 	free := ^s.used
 	if len(reply) > smallSize {
 		free &^= allSmall
@@ -56,7 +56,8 @@ func (s *store) keep(p *peer, from netip.AddrPort, reply []byte, deadline int64)
 	}
 	s.counts.Withheld++
 	s.used |= 1 << i
-	s.slots[i] = slot{p, from, deadline, append(s.room(i)[:0], reply...)}
+	s.slots[i] = slot{p, *m, deadline, append(s.room(i)[:0], reply...)}
+	s.slots[i].message.Data, s.slots[i].message.Segment = nil, 0
 	p.held = uint8(i + 1)
 	return true
 }
@@ -82,7 +83,7 @@ func (s *slot) late(now int64) bool { return uint64(s.deadline-now) > uint64(pau
 // drop loses what is withheld from p, if anything is.
 func (s *store) drop(p *peer) {
 	if p.held != 0 {
-		s.lose(s.slots[p.held-1].from)
+		s.lose(s.slots[p.held-1].message.From)
 		s.free(p)
 	}
 }

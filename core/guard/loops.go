@@ -24,8 +24,9 @@ package guard
 // way, and only the rate of the peer's prefix bounds them.
 
 import (
-	"net/netip"
 	"time"
+
+	"github.com/retort-udp/retort/core"
 )
 
 const (
@@ -119,9 +120,9 @@ func (p *peer) noteGap(gap uint32) {
 	p.gap -= (p.gap - gap) / gapFades
 }
 
-// keep withholds a reply from p, whose address is from, until it is too late to release it. It returns false when
-// there is no room.
-func (t *peers) keep(p *peer, from netip.AddrPort, reply []byte) bool {
+// keep withholds a reply to m from p, who sent it, until it is too late to release it. It returns false when there is
+// no room.
+func (t *peers) keep(p *peer, m *core.Message, reply []byte) bool {
 	wait := min(int64(p.gap)<<gapShift*patienceGaps+int64(patience), int64(pause))
-	return t.store.keep(p, from, reply, t.now+wait)
+	return t.store.keep(p, m, reply, t.now+wait)
 }

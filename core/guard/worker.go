@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"iter"
+	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -32,7 +34,7 @@ type Worker struct {
 // Counts is what a Worker did beside its verdicts. Each withheld reply is released or lost in the end.
 type Counts struct {
 	Withheld uint64 // replies that were kept back, to see whether their peers go on without
-	Released uint64 // of these: sent together with the reply to the peer's next datagram
+	Released uint64 // of these: sent together with the reply to the peer's next datagram, or by ReleaseAll
 	Lost     uint64 // of these: never sent, because that did not come, or because they could not be kept
 	Slipped  uint64 // datagrams above their prefix's rate that were answered all the same
 
@@ -158,14 +160,14 @@ func (w *Worker) Replied(request, reply []byte) bool {
 // withholds keeps a reply back from a peer that has had its exchanges. While there is no room it has a few more;
 // then the reply is lost.
 func (w *Worker) withholds(k *acquaintance, reply []byte) bool {
-	from := w.met.messages[w.message].From
-	if w.loops.keep(k.place, from, reply) {
+	m := &w.met.messages[w.message]
+	if w.loops.keep(k.place, m, reply) {
 		return true
 	}
 	if !k.place.isOverdue(k.exchanges) {
 		return false
 	}
-	w.loops.store.refuse(from)
+	w.loops.store.refuse(m.From)
 	return true
 }
 
@@ -174,6 +176,25 @@ func (w *Worker) Fault() {
 	if k := w.met.known(w.message); k.verdict == Admit && w.guard.kind(k).limited {
 		tab := w.till.tab(k.prefix)
 		w.till.charge(tab, w.till.level(tab), int64(w.guard.policy.FaultCost)*w.till.weight)
+	}
+}
+
+// ReleaseAll returns all replies that are withheld when a batch has begun, which may be empty, each with the message
+// that it answers, without its data. It is for a worker that ends in good order: the next datagram of the peer may
+// come to another server at the same socket, which knows nothing of the reply. If that was a loop, it goes on with the
+// datagrams that it had, and the other server counts its exchanges.
+func (w *Worker) ReleaseAll() iter.Seq2[core.Message, []byte] {
+	return func(yield func(core.Message, []byte) bool) {
+		if w.loops == nil {
+			return
+		}
+		store := &w.loops.store
+		for left := store.used; left != 0; left &= left - 1 {
+			slot := store.take(store.slots[bits.TrailingZeros64(left)].owner)
+			if !yield(slot.message, slot.payload) {
+				return
+			}
+		}
 	}
 }
 

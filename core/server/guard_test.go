@@ -56,16 +56,23 @@ func TestWithheldReplies(t *testing.T) {
 			t.Errorf("a second later came %q", got)
 		}
 		h.ask(t, "eight")
-		h.peer.Send(listener, []byte("nine")) // and the server ends
+		h.peer.Send(listener, []byte("nine")) // and the server ends, but its peer may go on with another
+		synctest.Wait()
+		if n := h.peer.Waiting(); n != 0 {
+			t.Errorf("%d replies came after two more exchanges", n)
+		}
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
+		if got, _, err := h.peer.Receive(t.Context()); err != nil || string(got) != "NINE" {
+			t.Errorf("when the server has ended came %q, %v", got, err)
+		}
 		s := h.Stats()
-		if s.Received != 9 || s.Replied != 7 || s.Withheld != 3 || s.Released != 1 || s.Refused[guard.Loop] != 2 {
+		if s.Received != 9 || s.Replied != 8 || s.Withheld != 3 || s.Released != 2 || s.Refused[guard.Loop] != 1 {
 			t.Errorf("received %d, replied %d, withheld %d, released %d, lost %d",
 				s.Received, s.Replied, s.Withheld, s.Released, s.Refused[guard.Loop])
 		}
-		if accounted(s) != s.Received || s.RepliedBytes != uint64(len("onetwothreefourfiveseveneight")) {
+		if accounted(s) != s.Received || s.RepliedBytes != uint64(len("onetwothreefourfiveseveneightnine")) {
 			t.Errorf("%d of %d datagrams are accounted for, %d bytes replied", accounted(s), s.Received, s.RepliedBytes)
 		}
 	})
@@ -126,6 +133,67 @@ func TestReleaseIntoAFullBatch(t *testing.T) {
 	}
 	if got := len(c.sent[other]); got != 10 {
 		t.Errorf("the other peer got %d of 10 replies", got)
+	}
+}
+
+// What has been withheld for long when the server ends is lost: a loop that had ended must not begin again.
+func TestOldWithheldRepliesAreLostInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, &server.Server{Handler: reply.Upper{}, Guard: &guard.Policy{LowPortExchanges: 1}})
+		low, err := h.network.Peer(netip.MustParseAddrPort("127.0.0.1:2000"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.peer = low
+		stop := h.serve()
+		h.ask(t, "one")
+		h.peer.Send(listener, []byte("two"))
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if s := h.Stats(); s.Withheld != 1 || s.Released != 0 || s.Refused[guard.Loop] != 1 || h.peer.Waiting() != 0 {
+			t.Errorf("withheld %d, released %d, lost %d; %d wait", s.Withheld, s.Released, s.Refused[guard.Loop], h.peer.Waiting())
+		}
+	})
+}
+
+// In the end all withheld replies are sent, each to the peer that it is for and from the address that was asked,
+// whether or not one batch has room for them.
+func TestAllWithheldRepliesAreSentInTheEnd(t *testing.T) {
+	c := &script{now: time.Now(), sent: make(map[netip.AddrPort][][]byte), batches: make([][]core.Message, 2)}
+	want := make(map[netip.AddrPort]int)
+	to := netip.MustParseAddrPort("127.0.0.9:1060")
+	for i := range 20 {
+		from, size := netip.AddrPortFrom(listener.Addr(), uint16(2000+i)), i
+		if i%10 == 0 {
+			size = core.MaxPayload4
+		}
+		want[from] = size
+		c.batches[0] = append(c.batches[0], core.Message{Data: []byte("first"), From: from, To: to})
+		c.batches[1] = append(c.batches[1], core.Message{Data: make([]byte, size), From: from, To: to})
+	}
+	released := 0
+	s := &server.Server{Handler: reply.Echo{}, Guard: &guard.Policy{LowPortExchanges: 1}}
+	s.Observe = func(o *server.Observation) {
+		if o.Outcome != server.Released {
+			return
+		}
+		released++
+		if d := o.Datagram; len(o.Reply) != want[d.From] || d.To != to || len(d.Data) != 0 {
+			t.Errorf("observed %d bytes from %v to %v", len(o.Reply), d.To, d.From)
+		}
+	}
+	if err := s.Serve(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	for from, size := range want {
+		if got := c.sent[from]; len(got) != 2 || len(got[1]) != size {
+			t.Errorf("%v got %d replies, want 2, the second of %d bytes", from, len(got), size)
+		}
+	}
+	if n := s.Stats(); released != len(want) || n.Released != uint64(len(want)) || n.Refused[guard.Loop] != 0 || accounted(n) != n.Received {
+		t.Errorf("released %d, observed %d; lost %d of %d", n.Released, released, n.Refused[guard.Loop], n.Received)
 	}
 }
 

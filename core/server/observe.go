@@ -10,7 +10,7 @@ import (
 
 // Observation is what became of one datagram. Nothing in it may be kept: it is used again for the next one.
 type Observation struct {
-	Datagram *core.Datagram
+	Datagram *core.Datagram // without its Data if it was withheld until the server ended, and is released then
 	Outcome  Outcome
 	Verdict  guard.Verdict // of Refused: why
 	Err      error         // of the handler: a Code, a malformed request, a fault; nil when it panicked

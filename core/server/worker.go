@@ -53,7 +53,7 @@ func (w *worker) run() error {
 	for {
 		if err := w.conn.Receive(w.batch); err != nil {
 			if errors.Is(err, core.ErrInterrupted) {
-				return nil
+				return w.releaseAll()
 			}
 			return err
 		}
@@ -63,6 +63,31 @@ func (w *worker) run() error {
 		w.publish()
 		w.idle()
 	}
+}
+
+// releaseAll sends the replies that are withheld still. Their peers may go on with another server, which has taken
+// over the socket.
+func (w *worker) releaseAll() error {
+	b := w.batch
+	b.Messages, b.Time = b.Messages[:0], time.Now()
+	b.Clear()
+	w.guard.Begin(b.Time) // with it, what has waited for too long is lost
+	for m, withheld := range w.guard.ReleaseAll() {
+		dst, err := w.room(len(withheld))
+		if err != nil {
+			return err
+		}
+		w.message, b.Messages = len(b.Messages), append(b.Messages, m)
+		w.datagram = core.Datagram{From: m.From, To: m.To, Time: b.Time}
+		w.release(dst, withheld)
+	}
+	return w.send()
+}
+
+// release puts a reply that was withheld into the batch, to the message at hand. Dst has room for it.
+func (w *worker) release(dst, withheld []byte) {
+	w.reply(append(dst, withheld...))
+	w.observe(Observation{Outcome: Released, Reply: withheld})
 }
 
 // publish makes the counts public, at the end of a batch.
@@ -151,8 +176,7 @@ func (w *worker) answerOne() error {
 		if err != nil {
 			return err
 		}
-		w.reply(append(dst, withheld...))
-		w.observe(Observation{Outcome: Released, Reply: withheld})
+		w.release(dst, withheld)
 	}
 	dst, err := w.room(limit)
 	if err != nil {
