@@ -169,7 +169,8 @@ func ExampleGuard_Explain() {
 	fmt.Print(rules)
 	// Output:
 	// Never answered
-	//     sources that are no host: port 0, 0.0.0.0 and ::, multicast, 255.255.255.255
+	//     sources that are no host: port 0, 0.0.0.0/8 and ::, multicast
+	//     broadcast addresses: 127.0.0.0, 127.255.255.255, 255.255.255.255
 	//     ourselves: 192.0.2.1:1060
 	//     sources in 198.51.100.0/24
 	//     datagrams to a broadcast or multicast address: not answered

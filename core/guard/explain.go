@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -39,7 +40,8 @@ func (g *Guard) String() string {
 
 func (g *Guard) explainRefusals() []string {
 	lines := append([]string{
-		"sources that are no host: port 0, 0.0.0.0 and ::, multicast, 255.255.255.255",
+		"sources that are no host: port 0, 0.0.0.0/8 and ::, multicast",
+		"broadcast addresses: " + g.explainBroadcast(),
 		"ourselves: " + g.ourselves(),
 	}, g.explainPrefixes()...)
 	return append(lines,
@@ -91,6 +93,15 @@ func (g *Guard) ourselves() string {
 		names += ", and by " + list(slices.SortedFunc(maps.Keys(g.local), netip.Addr.Compare))
 	}
 	return names
+}
+
+func (g *Guard) explainBroadcast() string {
+	all := slices.SortedFunc(maps.Keys(g.broadcast), func(a, b uint128) int { return cmp.Compare(a.lo, b.lo) })
+	names := make([]netip.Addr, len(all))
+	for i, a := range all {
+		names[i] = netip.AddrFrom4([4]byte{byte(a.lo >> 24), byte(a.lo >> 16), byte(a.lo >> 8), byte(a.lo)})
+	}
+	return list(names)
 }
 
 func (g *Guard) explainPrefixes() (lines []string) {

@@ -27,7 +27,9 @@ type Guard struct {
 	own        []netip.AddrPort     // what the server listens on, and then Policy.Own
 	listening  int                  // how many of them are the server's
 	local      map[netip.Addr]struct{}
-	fewPorts   uint64               // a set: those ports modulo 64
+	broadcast  map[uint128]struct{}
+	fewPorts   uint64               // a set: the ports of own modulo 64
+	fewAddrs   uint64               // a set: the addresses of broadcast modulo 64
 	suspicious [1 << 16 / 64]uint64 // a set: the ports whose owners may be servers
 	exchanges  [2]uint32            // how many in strict alternation a peer may have; the second if it is suspicious
 	listed     prefixes
@@ -51,6 +53,7 @@ func New(p *Policy, listening ...netip.AddrPort) (*Guard, error) {
 		listed: newPrefixes(p.Deny, p.Allow),
 
 		listening: len(listening),
+		broadcast: make(map[uint128]struct{}, len(knownBroadcast)+len(p.Broadcast)),
 	}
 	for _, a := range slices.Concat(listening, p.Own) {
 		g.own = append(g.own, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
@@ -59,6 +62,10 @@ func New(p *Policy, listening ...netip.AddrPort) (*Guard, error) {
 	}
 	for _, a := range p.Local {
 		g.local[a.Unmap()] = struct{}{}
+	}
+	for _, a := range slices.Concat(knownBroadcast[:], p.Broadcast) {
+		g.broadcast[wide(a)] = struct{}{}
+		g.fewAddrs |= 1 << (wide(a).lo % 64)
 	}
 	g.suspect()
 	g.exchanges = [2]uint32{uint32(g.policy.ClientPortExchanges), uint32(g.policy.LowPortExchanges)}
@@ -78,6 +85,12 @@ const startOfTime = time.Hour
 func (g *Guard) began(arrival time.Time) *time.Time {
 	g.start.CompareAndSwap(nil, &arrival)
 	return g.start.Load()
+}
+
+// knownBroadcast are the addresses of all hosts, and of all of the loopback network in both of its forms, of which
+// the one with zeros is as old as RFC 919.
+var knownBroadcast = [...]netip.Addr{
+	netip.AddrFrom4([4]byte{255, 255, 255, 255}), netip.AddrFrom4([4]byte{127, 255, 255, 255}), netip.AddrFrom4([4]byte{127, 0, 0, 0}),
 }
 
 // knownServices are services whose servers answer whatever comes, or enough of it to take part in a loop:
@@ -103,7 +116,7 @@ func (g *Guard) suspect() {
 // mayBeRefused says whether source could refuse what comes from there. It is a quick look that spares nearly all
 // peers the thorough one.
 func (g *Guard) mayBeRefused(addr uint128, port uint16) bool {
-	return port == 0 || g.fewPorts>>(port%64)&1 != 0 || g.listed.some || !addr.isOrdinary()
+	return port == 0 || (g.fewPorts>>(port%64)|g.fewAddrs>>(addr.lo%64))&1 != 0 || g.listed.some || !addr.isOrdinary()
 }
 
 // source says whether datagrams of m may be answered at all, by their addresses. Addr is their source as a number.
@@ -111,11 +124,11 @@ func (g *Guard) source(m *core.Message, addr uint128) Verdict {
 	switch {
 	case m.From.Port() == 0:
 		return PortZero
-	case addr.isUnspecified():
+	case addr.isNobody():
 		return Unspecified
 	case addr.isMulticast():
 		return Multicast
-	case addr.isBroadcast():
+	case g.isBroadcast(addr):
 		return Broadcast
 	case g.isOwn(m.From, m.To.Addr()):
 		return Own
@@ -130,6 +143,12 @@ func (g *Guard) source(m *core.Message, addr uint128) Verdict {
 // has returns 1 when the port is in the set, and else 0.
 func has(ports *[1 << 16 / 64]uint64, port uint16) uint64 {
 	return ports[port/64] >> (port % 64) & 1
+}
+
+// isBroadcast says whether addr is that of all hosts of a network, as far as is known.
+func (g *Guard) isBroadcast(addr uint128) bool {
+	_, is := g.broadcast[addr]
+	return is
 }
 
 // isOwn says whether peer is a name of one of our addresses. A listener on a wildcard address has every address

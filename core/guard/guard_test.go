@@ -40,6 +40,19 @@ func TestAdmit(t *testing.T) {
 		{any6, "[ff02::1]:40000", any6, guard.Multicast},
 		{v4, "255.255.255.255:40000", v4, guard.Broadcast},
 		{any6, "[::ffff:255.255.255.255]:40000", any6, guard.Broadcast},
+		{v4, "127.255.255.255:40000", v4, guard.Broadcast},
+		{any6, "[::ffff:127.255.255.255]:40000", any6, guard.Broadcast},
+		{v4, "127.0.0.0:40000", v4, guard.Broadcast},
+		{v4, "127.0.0.255:40000", v4, guard.Admit}, // a host, with the network's own mask
+		{v4, "192.0.2.255:40000", v4, guard.Broadcast},
+		{any6, "[::ffff:192.0.2.255]:40000", any6, guard.Broadcast},
+		{any6, "192.0.2.255:1060", any6, guard.Broadcast},
+		{v4, "198.51.100.255:40000", v4, guard.Admit}, // of somebody else's network, as far as we know
+		{v4, "192.0.2.0:40000", v4, guard.Admit},
+		{v4, "0.0.0.1:40000", v4, guard.Unspecified},
+		{any6, "[::ffff:0.255.255.255]:40000", any6, guard.Unspecified},
+		{v4, "1.0.0.0:40000", v4, guard.Admit},
+		{v4, "223.255.255.255:40000", v4, guard.Admit},
 		{any6, "[::ffff:224.0.0.1]:40000", any6, guard.Multicast},
 		{any6, "[::ffff:0.0.0.0]:40000", any6, guard.Unspecified},
 
@@ -58,7 +71,7 @@ func TestAdmit(t *testing.T) {
 		{any4, "192.0.2.1:1061", "192.0.2.1:1060", guard.Admit}, // not a port that we listen on
 		{v4, "127.0.0.2:1060", "127.0.0.1:1060", guard.Admit},   // no wildcard: another program's
 	} {
-		policy := &guard.Policy{}
+		policy := &guard.Policy{Broadcast: []netip.Addr{netip.MustParseAddr("192.0.2.255")}}
 		for _, a := range local {
 			policy.Local = append(policy.Local, netip.MustParseAddr(a))
 		}

@@ -48,7 +48,8 @@ const mapped = 0xffff << 32 // what comes before an IPv4 address
 
 func (a uint128) is4() bool { return a.hi == 0 && a.lo>>32 == mapped>>32 }
 
-func (a uint128) isUnspecified() bool { return a.hi == 0 && (a.lo == 0 || a.lo == mapped) }
+// isNobody is true for :: and for 0.0.0.0/8, which no host has (RFC 6890).
+func (a uint128) isNobody() bool { return a.hi == 0 && (a.lo == 0 || a.lo>>24 == mapped>>24) }
 
 func (a uint128) isMulticast() bool {
 	if a.is4() {
@@ -57,14 +58,12 @@ func (a uint128) isMulticast() bool {
 	return a.hi>>56 == 0xff // ff00::/8
 }
 
-func (a uint128) isBroadcast() bool { return a.hi == 0 && a.lo == mapped|0xffffffff }
-
-// isOrdinary is true for the addresses of most hosts, and for none that is unspecified, multicast or broadcast.
+// isOrdinary is true for the addresses of most hosts, and for none that is nobody's, or multicast.
 func (a uint128) isOrdinary() bool {
 	if a.hi != 0 {
 		return a.hi>>56 != 0xff
 	}
-	return a.lo>>32 == mapped>>32 && uint32(a.lo)-1 < 0xe0000000-1 || a.lo == 1
+	return a.lo>>32 == mapped>>32 && uint32(a.lo)-1<<24 < 0xe0<<24-1<<24 || a.lo == 1
 }
 
 func (a uint128) isLoopback() bool {

@@ -62,6 +62,11 @@ type Policy struct {
 	// answered, and a peer on one of their ports is taken for a server.
 	Own []netip.AddrPort
 
+	// Broadcast lists the broadcast addresses of this host's IPv4 networks. No host has them, and an answer to
+	// one would go to all hosts of its network. Those of all hosts, 255.255.255.255, and of the loopback network
+	// need not be listed.
+	Broadcast []netip.Addr
+
 	// AnswerGroup answers datagrams that were sent to a broadcast or multicast address. Every host of
 	// the group would answer, so that one datagram makes many.
 	AnswerGroup bool
@@ -199,6 +204,7 @@ func (p *Policy) Validate(listening ...netip.AddrPort) error {
 		validatePrefixes(q.Deny, q.Allow),
 		validateLocal(q.Local),
 		validateOwn(q.Own),
+		validateBroadcast(q.Broadcast),
 	)
 }
 
@@ -265,6 +271,15 @@ func validateLocal(local []netip.Addr) error {
 func validateOwn(own []netip.AddrPort) error {
 	if slices.ContainsFunc(own, func(a netip.AddrPort) bool { return !a.IsValid() }) {
 		return errors.New("guard: an address of our own is not valid")
+	}
+	return nil
+}
+
+func validateBroadcast(all []netip.Addr) error {
+	for _, a := range all {
+		if !a.Unmap().Is4() {
+			return fmt.Errorf("guard: %v is no broadcast address: only IPv4 has such", a)
+		}
 	}
 	return nil
 }

@@ -45,6 +45,8 @@ func TestValidate(t *testing.T) {
 		{&guard.Policy{Deny: []netip.Prefix{{}}}, nil, "a denied prefix is not valid"},
 		{&guard.Policy{Allow: []netip.Prefix{{}}}, nil, "an allowed prefix is not valid"},
 		{&guard.Policy{Local: []netip.Addr{{}}}, nil, "an address of this host is not valid"},
+		{&guard.Policy{Broadcast: []netip.Addr{netip.MustParseAddr("192.0.2.255"), {}}}, nil, "invalid IP is no broadcast address"},
+		{&guard.Policy{Broadcast: []netip.Addr{netip.MustParseAddr("2001:db8::ff")}}, nil, "2001:db8::ff is no broadcast address"},
 		{&guard.Policy{Own: []netip.AddrPort{{}}}, nil, "an address of our own is not valid"},
 		{&guard.Policy{Own: abroad, LoopGuard: guard.Off}, loopback, ""},
 	} {
@@ -136,8 +138,10 @@ func TestExplain(t *testing.T) {
 			RateLimit: guard.On, Rate: 20, Burst: 30, Prefix4: 32, Prefix6: 48, Slip: 5, FaultCost: 3,
 			Deny: prefixesOf(t, "10.1.2.3/8", "2001:db8::/32"), Allow: prefixesOf(t, "10.0.0.0/9", "11.0.0.0/8"),
 			Local: []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("::ffff:192.0.2.1")}, ServicePorts: []uint16{50_000, 50_001},
-			Own: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:2060")},
+			Own:       []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:2060")},
+			Broadcast: []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.255")},
 		}, []string{
+			"broadcast addresses: 127.0.0.0, 127.255.255.255, 192.0.2.255, 255.255.255.255\n",
 			"ourselves: [::]:1060, 127.0.0.1:2060, by every loopback", "ours (1060, 2060)",
 			"was asked, and by 192.0.2.1, 192.0.2.2\n", "sources in 10.0.0.0/8, 2001:db8::/32\n", "sources outside 10.0.0.0/9, 11.0.0.0/8\n",
 			"the longest that holds a source decides", "multicast address: answered",

@@ -7,9 +7,9 @@ type Verdict uint8
 const (
 	Admit         Verdict = iota // answer it
 	PortZero                     // from port 0, which nobody can receive on (RFC 768)
-	Unspecified                  // from 0.0.0.0 or ::, which is no host
+	Unspecified                  // from 0.0.0.0/8 or ::, which is no host (RFC 6890)
 	Multicast                    // from a multicast address, which is never a source (RFC 1112, RFC 4291)
-	Broadcast                    // from 255.255.255.255, which is never a source (RFC 1122, section 3.2.1.3)
+	Broadcast                    // from a broadcast address, which is never a source (RFC 1122, section 3.2.1.3)
 	Own                          // from an address that this server or Policy.Own has: we would answer ourselves
 	Denied                       // from a prefix that is denied, or from outside those that are allowed
 	Group                        // sent to a broadcast or multicast address
