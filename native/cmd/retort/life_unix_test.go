@@ -194,28 +194,58 @@ func TestHandOver(t *testing.T) {
 	t.Logf("%d datagrams were answered by %d processes", asked.Load(), times+1)
 }
 
+// installation is a place where the program of a server lies, and where another is put.
+type installation struct {
+	t    *testing.T
+	dir  string
+	path string // of the program
+}
+
+func newInstallation(t *testing.T) *installation {
+	t.Helper()
+	dir := t.TempDir()
+	i := &installation{t, dir, filepath.Join(dir, "retort")}
+	i.install(i.good())
+	return i
+}
+
+// install puts there what write writes.
+func (i *installation) install(write func(path string) error) {
+	i.t.Helper()
+	if err := write(i.path + ".new"); err != nil {
+		i.t.Fatal(err)
+	}
+	if err := os.Rename(i.path+".new", i.path); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+// good writes the program itself.
+func (i *installation) good() func(path string) error {
+	program, err := exec.LookPath("retort")
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return func(path string) error { return os.Symlink(program, path) }
+}
+
+// script writes a program for the shell.
+func (*installation) script(text string) func(path string) error {
+	return func(path string) error { return os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700) }
+}
+
+// command is a server of the program that is there.
+func (i *installation) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(i.path, append([]string{"server", "--quiet"}, args...)...)
+	cmd.Env = append(os.Environ(), "PATH="+i.dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	return cmd
+}
+
 // TestFailedSuccessor: a program that was replaced by what is no good leaves the old process serving; one that is good
 // takes over after it.
 func TestFailedSuccessor(t *testing.T) {
-	program, err := exec.LookPath("retort")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	installed, config := filepath.Join(dir, "retort"), filepath.Join(dir, "retort.toml")
-	install := func(write func(path string) error) {
-		t.Helper()
-		if err := write(installed + ".new"); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(installed+".new", installed); err != nil {
-			t.Fatal(err)
-		}
-	}
-	script := func(text string) func(string) error {
-		return func(path string) error { return os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700) }
-	}
-	good := func(path string) error { return os.Symlink(program, path) }
+	i := newInstallation(t)
+	config := filepath.Join(i.dir, "retort.toml")
 	configure := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -223,42 +253,50 @@ func TestFailedSuccessor(t *testing.T) {
 		}
 	}
 	const listener = "[[listener]]\nname = 'a'\naddresses = ['127.0.0.1:0']\nhandler = 'echo'\n"
-	install(good)
 	configure(listener)
-	cmd := exec.Command(installed, "server", "--quiet", "--config", config, "--handover-timeout", "500ms", "--status-socket", filepath.Join(dir, "s"))
-	cmd.Env = append(os.Environ(), "PATH="+dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
-	p := liveProcess(t, cmd)
-	for i, tt := range []struct {
+	p := liveProcess(t, i.command("--config", config, "--status-socket", filepath.Join(i.dir, "s")))
+	for n, tt := range []struct {
 		write func(string) error
 		text  string // of the configuration
 		want  string
 	}{
-		{script("exit 3"), listener, "exit code 3"},
-		{script("exec sleep 60"), listener, "not ready"},
+		{i.script("exit 3"), listener, "exit code 3"},
 		{func(path string) error { return os.WriteFile(path, []byte("no program"), 0o700) }, listener, "exec format error"},
 		{func(path string) error { return os.WriteFile(path, nil, 0o600) }, listener, "permission denied"},
-		{good, "no configuration", "exit code 78"},
-		{good, listener + "\n[[listener]]\nname = 'b'\naddresses = ['192.0.2.1:0']\n", "exit code 1"},
+		{i.good(), "no configuration", "exit code 78"},
+		{i.good(), listener + "\n[[listener]]\nname = 'b'\naddresses = ['192.0.2.1:0']\n", "exit code 1"},
 	} {
-		install(tt.write)
+		i.install(tt.write)
 		configure(tt.text)
-		if err := cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+		if err := p.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
 			t.Fatal(err)
 		}
-		line := p.logged(`.*this server goes on.*`, i+1)[0]
+		line := p.logged(`.*this server goes on.*`, n+1)[0]
 		if !strings.Contains(line, tt.want) {
 			t.Errorf("%s: it has logged %s", tt.want, line)
 		}
 		flood(t, p.addr, 20)
 	}
-	install(good)
+	i.install(i.good())
 	configure(listener)
 	p.succeed(1)
 	<-p.ended
 	flood(t, p.addr, 20)
-	if out, err := exec.Command("retort", "status", filepath.Join(dir, "s")).CombinedOutput(); err != nil {
+	if out, err := exec.Command("retort", "status", filepath.Join(i.dir, "s")).CombinedOutput(); err != nil {
 		t.Errorf("the successor does not tell its status: %v, %s", err, out)
 	}
+}
+
+// TestSuccessorThatIsNeverReady: it is not waited for any longer than --handover-timeout says.
+func TestSuccessorThatIsNeverReady(t *testing.T) {
+	i := newInstallation(t)
+	p := liveProcess(t, i.command("-p", "0", "--handler", "echo", "--handover-timeout", "100ms"))
+	i.install(i.script("exec sleep 600"))
+	if err := p.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	p.logged(`the successor has failed; this server goes on.*not ready`, 1)
+	flood(t, p.addr, 20)
 }
 
 // activate returns a command that is started as a service manager does it: with sockets, and told by variables with
