@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/retort-udp/retort/core/guard"
 )
 
 // LocalAddrs returns the addresses of this host's interfaces, in order, link-local ones with their zone:
@@ -21,6 +23,53 @@ func LocalAddrs() ([]netip.Addr, error) {
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	return slices.Compact(addrs), nil
+}
+
+// BroadcastAddrs returns the broadcast addresses of this host's IPv4 networks, in order: what a guard.Policy's
+// Broadcast is for. Each network has two, the last of its addresses and the first, which RFC 1122 (section 3.3.6)
+// knows as an old form; some systems give the first to a host, and then it is none if that is this one.
+func BroadcastAddrs() ([]netip.Addr, error) {
+	prefixes, err := localPrefixes()
+	if err != nil {
+		return nil, err
+	}
+	own := make(map[netip.Addr]bool, len(prefixes))
+	for _, p := range prefixes {
+		own[p.addr] = true
+	}
+	var all []netip.Addr
+	for _, p := range prefixes {
+		last, ok := p.broadcast()
+		first := netip.PrefixFrom(p.addr, p.bits).Masked().Addr()
+		for _, a := range []netip.Addr{first, last} {
+			if ok && !own[a] {
+				all = append(all, a)
+			}
+		}
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all), nil
+}
+
+// KnowHost tells a policy what it has to know of this host for a server that listens on the given addresses: its own
+// addresses if any of these is a wildcard, and its broadcast addresses unless all are on loopback. An error means that
+// the system does not tell, and that a server on a wildcard address would not know itself; others do without.
+func KnowHost(p *guard.Policy, listening ...netip.AddrPort) (err error) {
+	is := func(what func(netip.Addr) bool) bool {
+		return slices.ContainsFunc(listening, func(a netip.AddrPort) bool { return what(a.Addr().Unmap()) })
+	}
+	if is(netip.Addr.IsUnspecified) {
+		if p.Local, err = LocalAddrs(); err != nil {
+			return fmt.Errorf("a server on a wildcard address must know its own ones, to tell itself from others: %w; "+
+				"serve one address instead", err)
+		}
+	}
+	if is(func(a netip.Addr) bool { return !a.IsLoopback() }) {
+		if all, err := BroadcastAddrs(); err == nil {
+			p.Broadcast = all
+		}
+	}
+	return nil
 }
 
 // localPrefix is an address of an interface and how many bits of it name the network; netip.Prefix has no

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/retort-udp/retort/core/guard"
 	"github.com/retort-udp/retort/native"
 )
 
@@ -54,6 +55,79 @@ func TestBroadcastOfANetwork(t *testing.T) {
 		got, ok := native.Broadcast(netip.MustParseAddr(tt.addr), tt.bits)
 		if ok != (tt.want != "") || ok && got.String() != tt.want {
 			t.Errorf("%s/%d: %v %v, want %q", tt.addr, tt.bits, got, ok, tt.want)
+		}
+	}
+}
+
+// The broadcast addresses of the loopback network are among them where that is 127.0.0.0/8,
+// and no address of this host is.
+func TestBroadcastAddrs(t *testing.T) {
+	needInterfaces(t)
+	all, err := native.BroadcastAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	local, err := native.LocalAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSortedFunc(all, netip.Addr.Compare) || len(slices.Compact(slices.Clone(all))) != len(all) {
+		t.Errorf("%v has no order, or something twice", all)
+	}
+	for _, a := range all {
+		if !a.Is4() || slices.Contains(local, a) {
+			t.Errorf("%v is no broadcast address", a)
+		}
+	}
+	loopback := slices.ContainsFunc(loopbackPrefixes(t), func(p netip.Prefix) bool { return p.String() == "127.0.0.0/8" })
+	for _, a := range []string{"127.0.0.0", "127.255.255.255"} {
+		if got := slices.Contains(all, netip.MustParseAddr(a)); got != loopback {
+			t.Errorf("%s is one: %v, want %v; they are %v", a, got, loopback, all)
+		}
+	}
+}
+
+// loopbackPrefixes returns the networks of the loopback interfaces.
+func loopbackPrefixes(t *testing.T) (all []netip.Prefix) {
+	t.Helper()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().IsLoopback() {
+			all = append(all, p.Masked())
+		}
+	}
+	return all
+}
+
+// A policy learns of its host what its server needs to know.
+func TestKnowHost(t *testing.T) {
+	needInterfaces(t)
+	local, err := native.LocalAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broadcast, err := native.BroadcastAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		listening        string
+		local, broadcast []netip.Addr
+	}{
+		{"127.0.0.1:1060", nil, nil}, {"[::1]:1060", nil, nil},
+		{"192.0.2.1:1060", nil, broadcast}, {"[::ffff:192.0.2.1]:1060", nil, broadcast},
+		{"0.0.0.0:1060", local, broadcast}, {"[::]:1060", local, broadcast},
+	} {
+		var p guard.Policy
+		err := native.KnowHost(&p, netip.MustParseAddrPort("127.0.0.1:1061"), netip.MustParseAddrPort(tt.listening))
+		if err != nil || !slices.Equal(p.Local, tt.local) || !slices.Equal(p.Broadcast, tt.broadcast) {
+			t.Errorf("listening on %s: local %v, broadcast %v, %v", tt.listening, p.Local, p.Broadcast, err)
+		}
+		if err := p.Validate(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -22,11 +22,8 @@ func ListenAndServe(ctx context.Context, addr string, h core.Handler) (err error
 	defer func() { err = errors.Join(err, closeAll(conns)) }()
 
 	policy := new(guard.Policy)
-	if conns[0].LocalAddr().Addr().IsUnspecified() {
-		if policy.Local, err = LocalAddrs(); err != nil {
-			return fmt.Errorf("serve %v: a server on a wildcard address must know its own ones, to tell itself "+
-				"from others: %w; serve one address instead", conns[0].LocalAddr(), err)
-		}
+	if err := KnowHost(policy, conns[0].LocalAddr()); err != nil {
+		return fmt.Errorf("serve %v: %w", conns[0].LocalAddr(), err)
 	}
 	s := &server.Server{Handler: h, Guard: policy}
 	return s.Serve(ctx, conns...)

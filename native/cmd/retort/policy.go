@@ -64,16 +64,11 @@ func (f *policyFlags) get(flags *pflag.FlagSet, conns []core.Conn) (*guard.Polic
 	policy.Allow, policy.Deny, policy.ServicePorts = f.allow, f.deny, f.servicePorts
 
 	var listening []netip.AddrPort
-	wildcard := false
 	for _, c := range conns {
 		listening = append(listening, c.LocalAddr())
-		wildcard = wildcard || c.LocalAddr().Addr().IsUnspecified()
 	}
-	if wildcard { // the server goes by all names of this host
-		var err error
-		if policy.Local, err = native.LocalAddrs(); err != nil {
-			return nil, err
-		}
+	if err := native.KnowHost(&policy, listening...); err != nil {
+		return nil, err
 	}
 	if err := policy.Validate(listening...); err != nil {
 		return nil, usagef("%w", err)

@@ -120,15 +120,14 @@ func (l *Listener) prepare(all []*Listener) error {
 // isWildcard says whether a listener on a goes by all names of this host.
 func isWildcard(a netip.AddrPort) bool { return a.Addr().IsUnspecified() }
 
-// safePolicy is the zero policy; a listener on a wildcard address knows the addresses of this host.
+// safePolicy is the zero policy, which knows this host.
 func safePolicy(conns []core.Conn) (*guard.Policy, error) {
 	p := new(guard.Policy)
-	if !slices.ContainsFunc(conns, func(c core.Conn) bool { return isWildcard(c.LocalAddr()) }) {
-		return p, nil
+	var listening []netip.AddrPort
+	for _, c := range conns {
+		listening = append(listening, c.LocalAddr())
 	}
-	var err error
-	p.Local, err = native.LocalAddrs()
-	return p, err
+	return p, native.KnowHost(p, listening...)
 }
 
 // start begins to serve. It is called with the Engine's mu held.

@@ -119,6 +119,8 @@ func TestForgedSources(t *testing.T) {
 		refused("127.0.0.1", 0, guard.PortZero)
 		refused("255.255.255.255", 40000, guard.Broadcast)
 		refused("224.0.0.1", 40000, guard.Multicast)
+		refused("127.255.255.255", 40000, guard.Broadcast)
+		refused("127.0.0.0", 40000, guard.Broadcast)
 		if ip != "127.0.0.1" {
 			refused("127.1.2.3", port, guard.Own)
 			for _, own := range local {
