@@ -153,6 +153,27 @@ func askEach(t *testing.T, addr string, stop <-chan struct{}, asked *atomic.Int6
 	}
 }
 
+// underLoad changes something so many times, counted from 1, while peers ask, and returns how many were answered: at
+// least so many in all, and some between two changes.
+func (p *lifeTest) underLoad(peers int, least int64, times int, change func(n int)) int64 {
+	p.t.Helper()
+	var asked atomic.Int64
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for range peers {
+		all.Go(func() { askEach(p.t, p.addr, stop, &asked, least/int64(peers)) })
+	}
+	for n := range times {
+		for before := asked.Load(); asked.Load() < before+200 && !p.t.Failed(); {
+			time.Sleep(time.Millisecond)
+		}
+		change(n + 1)
+	}
+	close(stop)
+	all.Wait()
+	return asked.Load()
+}
+
 // TestHandOver: under load, from process to process, not one datagram is lost or answered twice, and none is answered
 // to somebody else.
 func TestHandOver(t *testing.T) {
@@ -166,22 +187,9 @@ func TestHandOver(t *testing.T) {
 		args = append(args, "--workers", "2")
 	}
 	p := liveProcess(t, exec.Command("retort", args...))
-	var asked atomic.Int64
-	stop := make(chan struct{})
-	var all sync.WaitGroup
-	for range peers {
-		all.Go(func() { askEach(t, p.addr, stop, &asked, total/peers) })
-	}
-	for n := range times {
-		for before := asked.Load(); asked.Load() < before+200 && !t.Failed(); {
-			time.Sleep(time.Millisecond)
-		}
-		p.succeed(n + 1)
-	}
-	close(stop)
-	all.Wait()
-	if got := asked.Load(); got < total && !t.Failed() {
-		t.Errorf("%d were answered, not %d", got, total)
+	asked := p.underLoad(peers, total, times, func(n int) { p.succeed(n) })
+	if asked < total && !t.Failed() {
+		t.Errorf("%d were answered, not %d", asked, total)
 	}
 	<-p.ended
 	if code := p.cmd.ProcessState.ExitCode(); code != exitDone {
@@ -191,7 +199,7 @@ func TestHandOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.logged("the server has ended", times+1)
-	t.Logf("%d datagrams were answered by %d processes", asked.Load(), times+1)
+	t.Logf("%d datagrams were answered by %d processes", asked, times+1)
 }
 
 // installation is a place where the program of a server lies, and where another is put.

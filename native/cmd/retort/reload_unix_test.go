@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -177,20 +175,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		return fmt.Sprintf("[[listener]]\nname = 'a'\nport = 0\nhandler = 'echo'\nloop-guard = 'off'\nrate = %d\n", 900_000+n)
 	}
 	r := reloading(t, text(0))
-	var asked atomic.Int64
-	stop := make(chan struct{})
-	var all sync.WaitGroup
-	for range peers {
-		all.Go(func() { askEach(t, r.addr, stop, &asked, least/peers) })
-	}
-	for n := range times {
-		for before := asked.Load(); asked.Load() < before+50 && !t.Failed(); {
-			time.Sleep(time.Millisecond)
-		}
-		r.take(text(n + 1))
-	}
-	close(stop)
-	all.Wait()
+	r.underLoad(peers, least, times, func(n int) { r.take(text(n)) })
 	descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.cmd.Process.Pid))
 	if err == nil && len(descriptors) > 60 {
 		t.Errorf("%d descriptors are open", len(descriptors))

@@ -150,6 +150,42 @@ func TestTshark(t *testing.T) {
 	}
 }
 
+// fill has c write n datagrams of 1,004 bytes that begin with their numbers, no faster than it can, and closes it.
+func fill(t *testing.T, c *capture.Capture, n int) {
+	t.Helper()
+	observe := c.Observer(func() string { return "x" })
+	for i := range n {
+		observe(&server.Observation{Datagram: &core.Datagram{From: client4, To: server4, Time: noon,
+			Data: fmt.Appendf(nil, "%4d%s", i, strings.Repeat("x", 1000))}, Outcome: server.Silent})
+		for written, missed := c.Counts(); i%100 == 0 && written+missed < uint64(i); written, missed = c.Counts() {
+			time.Sleep(time.Millisecond) // until the writer has caught up
+		}
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if written, missed := c.Counts(); written != uint64(n) || missed != 0 {
+		t.Errorf("%d were written and %d missed", written, missed)
+	}
+}
+
+// room returns the files of a directory, and how many bytes they take.
+func room(t *testing.T, dir string) (files []os.DirEntry, size int64) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += info.Size()
+	}
+	return files, size
+}
+
 // However long it runs, a capture takes no more room than it was given, and keeps what is newest.
 func TestRing(t *testing.T) {
 	dir := t.TempDir()
@@ -159,33 +195,11 @@ func TestRing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	observe := c.Observer(func() string { return "x" })
 	const n = 5000
-	for i := range n {
-		o := &server.Observation{Datagram: &core.Datagram{From: client4, To: server4, Time: noon,
-			Data: fmt.Appendf(nil, "%4d%s", i, strings.Repeat("x", 1000))}, Outcome: server.Silent}
-		observe(o)
-		for written, missed := c.Counts(); i%100 == 0 && written+missed < uint64(i); written, missed = c.Counts() {
-			time.Sleep(time.Millisecond) // until the writer has caught up
-		}
-	}
-	if err := c.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if written, missed := c.Counts(); written != n || missed != 0 {
-		t.Errorf("%d were written and %d missed", written, missed)
-	}
-	files, err := os.ReadDir(dir)
-	if err != nil || len(files) != 2 {
-		t.Fatalf("%v, %v", files, err)
-	}
-	var total int64
-	for _, f := range files {
-		info, err := f.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		total += info.Size()
+	fill(t, c, n)
+	files, total := room(t, dir)
+	if len(files) != 2 {
+		t.Fatal(files)
 	}
 	if total > size || total < size/2 {
 		t.Errorf("%d bytes, want up to %d", total, size)
@@ -281,34 +295,11 @@ func TestRingElsewhere(t *testing.T) {
 				_ = c.Close(t.Context())
 				t.Skip("an open file cannot be moved here")
 			}
-			observe := c.Observer(func() string { return "x" })
-			const n = 1500
-			for i := range n {
-				observe(&server.Observation{Datagram: &core.Datagram{From: client4, To: server4, Time: noon, Data: make([]byte, 1000)}})
-				for written, missed := c.Counts(); i%100 == 0 && written+missed < uint64(i); written, missed = c.Counts() {
-					time.Sleep(time.Millisecond) // until the writer has caught up
-				}
-			}
-			if err := c.Close(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if written, missed := c.Counts(); written != n || missed != 0 {
-				t.Errorf("%d were written and %d missed", written, missed)
-			}
+			fill(t, c, 1500)
 			if text, err := os.ReadFile(filepath.Join(dir, tt.theirs)); tt.theirs != "" && (err != nil || string(text) != tt.text) {
 				t.Errorf("%s holds %.20q, %v", tt.theirs, text, err)
 			}
-			var total int64
-			files, err := os.ReadDir(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range files {
-				if info, err := f.Info(); err == nil {
-					total += info.Size()
-				}
-			}
-			if total > 3*size/2 {
+			if files, total := room(t, dir); total > 3*size/2 {
 				t.Errorf("%v take %d bytes", files, total)
 			}
 		})
