@@ -31,8 +31,13 @@ var errMissing = errors.New("not installed")
 
 // entries lists what is in a file of a release of that kind, without a package's own papers.
 func entries(file, kind string) ([]entry, error) {
-	if kind == "windows" {
-		return zipEntries(file)
+	switch kind {
+	case "archive", "windows", "handlers", "source":
+		all, err := archiveEntries(file)
+		if err != nil {
+			return nil, err
+		}
+		return inFolder(all)
 	}
 	in, err := os.Open(file)
 	if err != nil {
@@ -46,14 +51,21 @@ func entries(file, kind string) ([]entry, error) {
 		return rpmEntries(bufio.NewReader(in))
 	case "arch":
 		return zstdEntries(in)
-	case "apk":
-		return gzipEntries(in)
 	}
-	all, err := gzipEntries(in)
+	return gzipEntries(in)
+}
+
+// archiveEntries lists what is in an archive, by names with the folder in front.
+func archiveEntries(file string) ([]entry, error) {
+	if strings.HasSuffix(file, ".zip") {
+		return zipEntries(file)
+	}
+	in, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	return inFolder(all)
+	defer in.Close()
+	return gzipEntries(in)
 }
 
 // inFolder takes off the folder that all of an archive must be in.
@@ -79,7 +91,7 @@ func zipEntries(file string) ([]entry, error) {
 	for _, f := range in.File {
 		all = append(all, entry{f.Name, f.Mode().Perm(), "root"}) // a zip knows no owners
 	}
-	return inFolder(leaves(all))
+	return leaves(all), nil
 }
 
 func gzipEntries(in io.Reader) ([]entry, error) {

@@ -41,7 +41,7 @@ func (Release) Snapshot() error {
 
 // inspect holds what was made against what a release has: which files, and what is in them.
 func inspect(dist string) error {
-	return errors.Join(compareArtefacts(dist), compareContents(dist), compareBoms(dist))
+	return errors.Join(compareArtefacts(dist), compareContents(dist), compareBoms(dist), compareManifests(dist))
 }
 
 //go:embed artefacts.txt
