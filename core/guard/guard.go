@@ -8,6 +8,7 @@
 package guard
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -201,6 +202,14 @@ func (g *Guard) Warnings() (warnings []string) {
 	}
 	if g.policy.RateLimit == Off && !g.onLoopback() {
 		warnings = append(warnings, "the rate limit is off: forged requests can make this server flood their victim")
+	}
+	if most := g.policy.MaxAmplification; most > DefaultMaxAmplification && !g.onLoopback() {
+		limit := "not limited"
+		if g.kinds[0].budget != noBudget {
+			limit = fmt.Sprintf("limited to %v times", most)
+		}
+		warnings = append(warnings, "the amplification is "+limit+": forged requests can make this server send their victim "+
+			"more than whoever forges them has to send")
 	}
 	return warnings
 }

@@ -95,6 +95,10 @@ func TestWarnings(t *testing.T) {
 		{guard.Policy{RateLimit: guard.Off, Own: []netip.AddrPort{public}}, "127.0.0.1:1060", nil},
 		{guard.Policy{LoopGuard: guard.Off, RateLimit: guard.Off, Acknowledge: true}, "[::]:1060",
 			[]string{"the loop guard is off", "the rate limit is off"}},
+		{guard.Policy{MaxAmplification: 3}, "[::]:1060", nil},
+		{guard.Policy{MaxAmplification: 3.5}, "[::]:1060", []string{"the amplification is limited to 3.5 times: forged"}},
+		{guard.Policy{MaxAmplification: math.Inf(1)}, "[::]:1060", []string{"the amplification is not limited: forged"}},
+		{guard.Policy{MaxAmplification: math.Inf(1)}, "127.0.0.1:1060", nil},
 	} {
 		g, err := guard.New(&tt.policy, netip.MustParseAddrPort(tt.listening))
 		if err != nil {
@@ -153,7 +157,7 @@ func TestExplain(t *testing.T) {
 			LoopGuard: guard.Off, Acknowledge: true, RateLimit: guard.Off, MaxAmplification: math.Inf(1), Deny: many,
 		}, []string{
 			"Loops\n    not ended", "Amplification\n    not limited", "Rate\n    not limited", "10.7.0.0/16 and 3 more\n",
-			"Warnings\n    the loop guard is off", "    the rate limit is off",
+			"Warnings\n    the loop guard is off", "    the rate limit is off", "    the amplification is not limited",
 		}, []string{"withheld", "10.8.0.0", "outside"}},
 		{guard.Policy{Allow: prefixesOf(t, "10.0.0.0/8")}, []string{"sources outside 10.0.0.0/8\n"}, []string{"sources in", "decides"}},
 	} {
