@@ -37,7 +37,9 @@ func (Test) Qemu() error {
 		}
 		within, err := m.within(p)
 		if err != nil {
-			fmt.Printf("skipped: linux/%s: %v\n", p, err)
+			if err := skip("linux/%s: %v", p, err); err != nil {
+				return err
+			}
 			continue
 		}
 		env := map[string]string{"GOARCH": p, "CGO_ENABLED": "0"}

@@ -86,13 +86,12 @@ func smokeArchive(pattern, program string, runner ...string) error {
 
 // smokeDeb installs a package into a root of its own and does a round trip with the program there.
 func smokeDeb(arch, emulator string) error {
-	runner, ok := emulate(arch, emulator)
-	if !ok {
-		return nil
+	runner, missing := emulate(arch, emulator)
+	if missing != "" {
+		return skip("the package for linux/%s needs %s", arch, missing)
 	}
 	if _, err := exec.LookPath("dpkg"); err != nil {
-		fmt.Println("skipped: packages for Debian need dpkg")
-		return nil
+		return skip("packages for Debian need dpkg")
 	}
 	file, err := only(filepath.Join("dist", "retort_*_"+arch+".deb"))
 	if err != nil {
@@ -132,28 +131,29 @@ func smokeDeb(arch, emulator string) error {
 	return nil
 }
 
-// emulate returns what programs for another processor are run with, if they can be run.
-func emulate(arch, emulator string) (runner []string, ok bool) {
+// emulate returns what programs for another processor are run with, or what is missing here to run them.
+func emulate(arch, emulator string) (runner []string, missing string) {
 	if runtime.GOOS != "linux" {
-		fmt.Printf("skipped: packages for linux/%s need Linux\n", arch)
-		return nil, false
+		return nil, "Linux"
 	}
 	if runtime.GOARCH == arch {
-		return nil, true
+		return nil, ""
 	}
-	if path, err := exec.LookPath(emulator); err == nil && emulator != "" {
-		return []string{path}, true
+	if emulator == "" {
+		return nil, "a machine that is one"
 	}
-	fmt.Printf("skipped: packages for linux/%s need %s\n", arch, emulator)
-	return nil, false
+	path, err := exec.LookPath(emulator)
+	if err != nil {
+		return nil, emulator
+	}
+	return []string{path}, ""
 }
 
 // smokeWindows does a round trip with the archive for Windows under wine. Wine does not know one of the calls with
 // which Go opens a UDP socket, so that the copy that is tried out has the code of another one in it.
 func smokeWindows() error {
 	if _, err := exec.LookPath("wine"); err != nil {
-		fmt.Println("skipped: the archive for Windows needs wine")
-		return nil
+		return skip("the archive for Windows needs wine")
 	}
 	archive, err := only(filepath.Join("dist", "retort_*_windows_amd64.zip"))
 	if err != nil {

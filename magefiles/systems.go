@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -34,8 +35,7 @@ const (
 // I386 runs the tests as a 32-bit program, which Linux on amd64 does by itself.
 func (Test) I386() error {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		fmt.Println("skipped: linux/386 needs linux/amd64")
-		return nil
+		return skip("linux/386 needs linux/amd64")
 	}
 	env := map[string]string{"GOARCH": "386", "CGO_ENABLED": "0"}
 	return goTest(nil, "linux/386", env, append([]string{"-short"}, packages(on386)...)...)
@@ -44,11 +44,13 @@ func (Test) I386() error {
 // Wine runs the tests for Windows under wine, in a prefix of its own. Wine lacks three things that Go needs; what
 // stands in for them is in wine.go, and none of it is in a released program.
 func (Test) Wine() error {
-	for _, tool := range []string{"wine", "wineserver", "clang", "lld-link"} {
-		if _, err := lookWine(tool); err != nil {
-			fmt.Printf("skipped: the tests on Windows need %s\n", tool)
-			return nil
+	for _, tool := range []string{"wine", "clang", "lld-link"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return skip("the tests on Windows need %s", tool)
 		}
+	}
+	if _, err := lookWineserver(); err != nil {
+		return skip("the tests on Windows need wineserver")
 	}
 	w, err := startWine()
 	if err != nil {

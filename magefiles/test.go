@@ -42,8 +42,7 @@ func (Test) Wasm() error {
 		return err
 	}
 	if _, err := exec.LookPath("node"); err != nil || runtime.GOOS == "windows" {
-		fmt.Println("skipped: the tests under GOOS=js need node and a shell")
-		return nil
+		return skip("the tests under GOOS=js need node and a shell")
 	}
 	root, err := sh.Output("go", "env", "GOROOT")
 	if err != nil {

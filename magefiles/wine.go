@@ -12,12 +12,14 @@ import (
 	"github.com/magefile/mage/sh"
 )
 
-// lookWine finds a tool; Debian keeps wineserver away from PATH.
-func lookWine(tool string) (string, error) {
-	if path, err := exec.LookPath(tool); err == nil {
-		return path, nil
+// lookWineserver finds wineserver. Debian may keep it away from PATH, and may have it under the other name alone.
+func lookWineserver() (path string, err error) {
+	for _, name := range []string{"wineserver", "/usr/lib/wine/wineserver", "/usr/lib/wine/wineserver64"} {
+		if path, err = exec.LookPath(name); err == nil {
+			return path, nil
+		}
 	}
-	return exec.LookPath("/usr/lib/wine/" + tool)
+	return "", err
 }
 
 // wine is a Windows of our own, with its services running.
@@ -25,10 +27,8 @@ type wine struct{ dir, prefix, server string }
 
 func startWine() (w *wine, err error) {
 	w = new(wine)
-	if w.server, err = lookWine("wineserver"); err != nil {
-		if w.server, err = lookWine("wineserver64"); err != nil {
-			return nil, err
-		}
+	if w.server, err = lookWineserver(); err != nil {
+		return nil, err
 	}
 	if w.dir, err = os.MkdirTemp("", "retort-wine"); err != nil {
 		return nil, err

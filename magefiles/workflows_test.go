@@ -20,6 +20,7 @@ type workflow struct {
 		RunsOn      string            `yaml:"runs-on"`
 		Timeout     int               `yaml:"timeout-minutes"`
 		Permissions map[string]string `yaml:"permissions"`
+		Env         map[string]string `yaml:"env"`
 		Strategy    struct {
 			FailFast *bool `yaml:"fail-fast"`
 			Matrix   struct {
@@ -176,6 +177,19 @@ func TestMatrix(t *testing.T) {
 	for _, step := range job.Steps {
 		if step.Run != "" && !strings.Contains(string(readme), "\n"+step.Run+"\n") {
 			t.Errorf("the matrix runs %q, which the README does not name", step.Run)
+		}
+	}
+}
+
+// Who installs what a target needs, and then sees it skipped, has made a mistake.
+func TestNothingIsSkipped(t *testing.T) {
+	for file, w := range workflows(t) {
+		for name, job := range w.Jobs {
+			for _, step := range job.Steps {
+				if strings.Contains(step.Run, "apt-get install") && job.Env["RETORT_REQUIRE"] != "1" {
+					t.Errorf("%s, %s: installs programs, but RETORT_REQUIRE is not 1", file, name)
+				}
+			}
 		}
 	}
 }
