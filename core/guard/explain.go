@@ -148,6 +148,14 @@ func (g *Guard) explainLoops() []string {
 		fmt.Sprintf("a worker remembers %d peers, and has room for %d replies of up to %d bytes and %d that are longer",
 			tableSets*tableWays, smallReplies, smallSize, largeReplies),
 	}
+	several := "which the rate bounds, and ends where they are fast"
+	switch {
+	case g.rates == nil:
+		several = "which nothing ends, since the rate is not limited"
+	case !g.kinds[1].limited:
+		several += "; nothing does on loopback, which has no rate"
+	}
+	lines = append(lines, "several datagrams in one loop are like a client that has as many requests on their way,", several)
 	if len(p.ServicePorts) > 0 {
 		lines[3] += " or one of " + list(p.ServicePorts)
 	}

@@ -20,8 +20,10 @@ package guard
 // Apart from that, a datagram that repeats our last reply to its sender, however long ago that was, is dropped
 // at once. That ends the loops that have come to a fixed point, however many datagrams go round in them.
 //
-// Several datagrams that go round between us and one peer look like a client with as many requests on their
-// way, and only the rate of the peer's prefix bounds them.
+// Several datagrams that go round between us and one peer are, from here, a client with as many requests on their
+// way: whatever would end the one would have the other wait for ever. Only the rate of the peer's prefix bounds them,
+// and ends those that are fast, for each refusal takes one out. On loopback there is no rate unless the policy says so,
+// and they go on; but only who may forge on this host can begin them there.
 
 import (
 	"time"

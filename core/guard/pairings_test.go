@@ -145,22 +145,27 @@ func chargen() guardtest.Service {
 }
 
 // Two datagrams in a loop cannot be told from a client with two requests outstanding, so a loop with several
-// goes on: off loopback at no more than the rate of its prefix. A wire that doubles datagrams and loses none
-// makes such loops. If they are fast, they grow into the rate and die of its refusals, since each takes one
-// datagram out; slow ones live.
+// goes on, at no more than the rate of its prefix. A wire that doubles datagrams and loses none makes such loops. If
+// they are fast, they grow into the rate and die of its refusals, since each takes one datagram out; slow ones live.
+// And so do those on loopback where its rate is not limited.
 func TestLoopsOfSeveralAreBoundedByTheRate(t *testing.T) {
 	const length, rate = 60 * time.Second, guard.DefaultRate
-	us, them := public, netip.MustParseAddrPort("198.51.100.7:19")
 	for _, tt := range []struct {
+		from   string
 		forged int
 		path   guardtest.Path
+		limit  guard.Switch
+		ends   bool
 	}{
-		{1, guardtest.Path{Latency: 2 * time.Millisecond, Jitter: time.Millisecond, Duplicate: 0.01}},
-		{1, guardtest.Path{Latency: 300 * time.Millisecond, Jitter: time.Millisecond, Duplicate: 0.2}},
-		{2, guardtest.Path{Latency: 2 * time.Millisecond, Jitter: time.Millisecond}},
-		{2, guardtest.Path{Latency: 100 * time.Microsecond}},
-		{10_000, guardtest.Path{Latency: 20 * time.Millisecond, Jitter: 100 * time.Millisecond}},
+		{"198.51.100.7:19", 1, guardtest.Path{Latency: 2 * time.Millisecond, Jitter: time.Millisecond, Duplicate: 0.01}, guard.Auto, true},
+		{"198.51.100.7:19", 1, guardtest.Path{Latency: 300 * time.Millisecond, Jitter: time.Millisecond, Duplicate: 0.2}, guard.Auto, false},
+		{"198.51.100.7:19", 2, guardtest.Path{Latency: 2 * time.Millisecond, Jitter: time.Millisecond}, guard.Auto, false},
+		{"198.51.100.7:19", 2, guardtest.Path{Latency: 100 * time.Microsecond}, guard.Auto, true},
+		{"198.51.100.7:19", 10_000, guardtest.Path{Latency: 20 * time.Millisecond, Jitter: 100 * time.Millisecond}, guard.Auto, false},
+		{"127.0.0.2:19", 2, guardtest.Path{Latency: 100 * time.Microsecond}, guard.On, true},
+		{"127.0.0.2:19", 2, guardtest.Path{Latency: 100 * time.Microsecond}, guard.Auto, false},
 	} {
+		us, them := public, netip.MustParseAddrPort(tt.from)
 		n := guardtest.New(1, tt.path)
 		n.Until = length
 		n.Listen(us)
@@ -168,11 +173,16 @@ func TestLoopsOfSeveralAreBoundedByTheRate(t *testing.T) {
 		for range tt.forged {
 			n.Send(them, us, []byte("x"))
 		}
-		s := n.Run(t, &server.Server{Handler: guardtest.Counting(), Guard: &guard.Policy{Seed: 1}})[0]
-		what := fmt.Sprintf("%d forged, %+v", tt.forged, tt.path)
+		policy := &guard.Policy{RateLimit: tt.limit, Seed: 1}
+		s := n.Run(t, &server.Server{Handler: guardtest.Counting(), Guard: policy})[0]
+		what := fmt.Sprintf("%d forged from %v, %+v, rate limit %v", tt.forged, them, tt.path, tt.limit)
 		t.Logf("%s: received %d, replied to %d in %v; %d are on their way", what, s.Received, s.Replied, n.Now(), n.Pending())
-		if most := uint64(length/time.Second*rate + burst); s.Replied > most {
+		limited := tt.limit == guard.On || !them.Addr().IsLoopback()
+		if most := uint64(length/time.Second*rate + burst); limited && s.Replied > most {
 			t.Errorf("%s: %d were answered in %v, the most is %d", what, s.Replied, length, most)
+		}
+		if over := n.Pending() == 0; over != tt.ends {
+			t.Errorf("%s: it is over: %v, want %v", what, over, tt.ends)
 		}
 	}
 }

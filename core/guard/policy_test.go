@@ -135,7 +135,8 @@ func TestExplain(t *testing.T) {
 			"1900, 5353, 11211)\n", "and after 65536 with a peer on another port", "room for 62 replies of up to 1500 bytes and 2",
 			"at most 3 bytes out", "up to 56 bytes over IPv4 and 96 over IPv6", "one of 100 bytes with up to 356 and 396",
 			"1000 datagrams a second for each /24 (IPv4) and /56 (IPv6), 1000 at once", "loopback: not limited", "counts as 100",
-			"none of those that are refused", "KiB for each worker",
+			"none of those that are refused", "and ends where they are fast; nothing does on loopback, which has no rate\n",
+			"KiB for each worker",
 		}, []string{"sources in", "sources outside", "decides", "Warnings", "or one of"}},
 		{guard.Policy{
 			AnswerGroup: true, LowPortExchanges: 7, ClientPortExchanges: 77, ClientPorts: 49152, MaxAmplification: 1.5,
@@ -152,7 +153,9 @@ func TestExplain(t *testing.T) {
 			"after 77 with", "one below 49152, ", " or one of 50000, 50001\n", "after 7 exchanges", "at most 1.5 bytes",
 			"20 datagrams a second for each /32 (IPv4) and /48 (IPv6), 30 at once", "1 in 5 of those", "counts as 3",
 			"loopback: limited as well",
+			"and ends where they are fast\n",
 		}, nil},
+		{guard.Policy{RateLimit: guard.Off}, []string{"which nothing ends, since the rate is not limited\n"}, nil},
 		{guard.Policy{
 			LoopGuard: guard.Off, Acknowledge: true, RateLimit: guard.Off, MaxAmplification: math.Inf(1), Deny: many,
 		}, []string{
