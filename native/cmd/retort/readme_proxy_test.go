@@ -45,7 +45,9 @@ func stranger(t *testing.T) []string {
 	)
 }
 
-func fileURL(dir string) string { return "file://" + filepath.ToSlash(dir) }
+func fileURL(dir string) string {
+	return "file:///" + strings.TrimPrefix(filepath.ToSlash(dir), "/") // Windows has a drive there, and no slash
+}
 
 // publish writes into dir what a proxy has of this tree, but for its tests.
 func publish(dir string) error {
