@@ -25,12 +25,18 @@ var greedy = core.HandlerFunc(func(dst []byte, d *core.Datagram) ([]byte, error)
 	return append(dst, make([]byte, n)...), nil
 })
 
-// onWire is what a payload of n bytes is on the wire, without the frame of its link.
-func onWire(addr netip.Addr, n int) int {
-	if addr.Is4() {
-		return 20 + 8 + n
+// onWire is what a payload of n bytes is on a wire that carries packets of 1,500 bytes, or of any size, without the frames
+// of the link.
+func onWire(addr netip.Addr, n int, anySize bool) int {
+	header, further, carries := 20, 20, 1480
+	if !addr.Is4() {
+		header, further, carries = 40, 48, 1448
 	}
-	return 40 + 8 + n
+	n += 8
+	if anySize || header+n <= 1500 {
+		return header + n
+	}
+	return n + further*((n+carries-1)/carries)
 }
 
 func TestRoomForReplies(t *testing.T) {
@@ -42,7 +48,17 @@ func TestRoomForReplies(t *testing.T) {
 	}{
 		{"192.0.2.7", 0, 0, 56},
 		{"192.0.2.7", 0, 1, 59},
-		{"192.0.2.7", 0, 1000, 3056},
+		{"192.0.2.7", 0, 472, 1472},  // 1,500 bytes: one packet
+		{"192.0.2.7", 0, 473, 1472},  // 1,503
+		{"192.0.2.7", 0, 478, 1472},  // 1,518
+		{"192.0.2.7", 0, 479, 1473},  // 1,521: another fragment with a byte
+		{"192.0.2.7", 0, 1000, 3016}, // 3,084 bytes: two packets, and 64 bytes behind a header
+		{"192.0.2.7", 1, 10_000, 10_000},
+		{"192.0.2.7", 1.01, 10_000, 10_000},
+		{"2001:db8::7", 0, 452, 1452}, // 1,500 bytes
+		{"2001:db8::7", 0, 470, 1452}, // 1,554
+		{"2001:db8::7", 0, 471, 1453}, // 1,557: two fragments, with 1,448 and 13 bytes
+		{"2001:db8::7", 1, 10_000, 10_000},
 		{"192.0.2.7", 0, 30_000, core.MaxPayload4},
 		{"2001:db8::7", 0, 0, 96},
 		{"2001:db8::7", 0, 30_000, core.MaxPayload6},
@@ -59,6 +75,30 @@ func TestRoomForReplies(t *testing.T) {
 		d := &core.Datagram{Data: make([]byte, tt.bytes), From: netip.AddrPortFrom(netip.MustParseAddr(tt.from), 40000), To: public}
 		if got, v := w.Admit(d, false); got != tt.want || v != guard.Admit {
 			t.Errorf("from %s, amplification %v: %d bytes may be answered with %d (%v), want %d", tt.from, tt.most, tt.bytes, got, v, tt.want)
+		}
+	}
+}
+
+// No request has a reply that takes more on the wire than its share, in packets of 1,500 bytes, or could be a byte
+// longer; but one that is as long as its request may be.
+func TestRoomOnTheWire(t *testing.T) {
+	for _, ratio := range []float64{1, 1.5, 3, 10} {
+		w := newWorker(t, &guard.Policy{MaxAmplification: ratio, RateLimit: guard.Off}, silent, public.String())
+		for _, from := range []string{"192.0.2.7:40000", "[2001:db8::7]:40000"} {
+			d := &core.Datagram{From: netip.MustParseAddrPort(from), To: public}
+			addr, longest := d.From.Addr(), core.MaxPayload(d.From.Addr())
+			payload := make([]byte, longest)
+			for n := 0; n <= longest; n++ {
+				d.Data = payload[:n]
+				limit, _ := w.Admit(d, false)
+				share := ratio * float64(onWire(addr, n, true))
+				if float64(onWire(addr, limit, false)) > share && limit != n {
+					t.Fatalf("%d bytes from %v may be answered with %d, more than %v times", n, addr, limit, ratio)
+				}
+				if limit < n || limit < longest && float64(onWire(addr, limit+1, false)) <= share {
+					t.Fatalf("%d bytes from %v may be answered with %d only, at %v times", n, addr, limit, ratio)
+				}
+			}
 		}
 	}
 }
@@ -95,7 +135,7 @@ type tap struct {
 	core.Conn
 	t    testing.TB
 	most float64
-	in   map[netip.Addr]int
+	may  map[netip.Addr]float64 // be sent there
 	out  map[netip.Addr]int
 }
 
@@ -104,7 +144,8 @@ func (c *tap) Receive(b *core.Batch) error {
 		return err
 	}
 	for _, m := range b.Messages {
-		c.in[m.From.Addr()] += onWire(m.From.Addr(), len(m.Data))
+		addr, n := m.From.Addr(), len(m.Data)
+		c.may[addr] += max(c.most*float64(onWire(addr, n, true)), float64(onWire(addr, n, false))) // it may always be as long
 	}
 	return nil
 }
@@ -112,9 +153,9 @@ func (c *tap) Receive(b *core.Batch) error {
 func (c *tap) Send(b *core.Batch) error {
 	for _, r := range b.Replies {
 		addr := b.Messages[r.Message].From.Addr()
-		c.out[addr] += onWire(addr, len(r.Data))
-		if got, most := c.out[addr], c.most*float64(c.in[addr]); !addr.IsLoopback() && float64(got) > most {
-			c.t.Errorf("%d bytes went to %v, which had sent %d: the most is %v", got, addr, c.in[addr], most)
+		c.out[addr] += onWire(addr, len(r.Data), false)
+		if got, most := c.out[addr], c.may[addr]; !addr.IsLoopback() && float64(got) > most {
+			c.t.Errorf("%d bytes went to %v: the most is %v", got, addr, most)
 		}
 	}
 	return c.Conn.Send(b)
@@ -137,7 +178,7 @@ func FuzzBudget(f *testing.F) {
 		n := guardtest.New(1, guardtest.Path{})
 		us := n.Listen(netip.MustParseAddrPort("[::]:1060")).LocalAddr()
 		n.Wrap = func(c core.Conn) core.Conn {
-			return &tap{Conn: c, t: t, most: most, in: make(map[netip.Addr]int), out: make(map[netip.Addr]int)}
+			return &tap{Conn: c, t: t, most: most, may: make(map[netip.Addr]float64), out: make(map[netip.Addr]int)}
 		}
 		at := time.Duration(0)
 		for ; len(data) >= 4; data = data[4:] {

@@ -168,8 +168,8 @@ func (g *Guard) explainBudget() []string {
 	}
 	six, four := g.kinds[0].reply, g.kinds[2].reply
 	return []string{
-		fmt.Sprintf("at most %v bytes out for each byte in, off loopback, the headers of IP and UDP counted",
-			g.policy.MaxAmplification),
+		fmt.Sprintf("at most %v bytes out for each byte in, off loopback, the headers of IP and UDP counted, in packets of %d",
+			g.policy.MaxAmplification, packet),
 		fmt.Sprintf("so an empty datagram is answered with up to %d bytes over IPv4 and %d over IPv6", four(0), six(0)),
 		fmt.Sprintf("and one of 100 bytes with up to %d and %d", four(100), six(100)),
 	}

@@ -35,11 +35,12 @@ type acquaintance struct {
 
 // kind is what peers of one family have in common, on loopback or off it.
 type kind struct {
-	mask    uint128 // of the prefix that shares a rate
-	budget  budget
-	headers uint8  // of their datagrams, in bytes
-	most    uint16 // the longest payload that the family carries, in bytes
-	limited bool   // their prefixes have a rate
+	mask     uint128 // of the prefix that shares a rate
+	budget   budget
+	headers  uint8  // of their datagrams, in bytes
+	fragment uint8  // the headers of a fragment, in bytes
+	most     uint16 // the longest payload that the family carries, in bytes
+	limited  bool   // their prefixes have a rate
 }
 
 // known returns what is known of a message.
@@ -103,10 +104,10 @@ func (w *Worker) meet(m *core.Message, k *acquaintance) {
 func kinds(p *Policy) (all [4]kind) {
 	off, on := newBudget(p.MaxAmplification), noBudget
 	return [4]kind{
-		{mask(p.Prefix6), off, headers6, core.MaxPayload6, p.RateLimit != Off},
-		{mask(p.Prefix6), on, headers6, core.MaxPayload6, p.RateLimit == On},
-		{mask(96 + p.Prefix4), off, headers4, core.MaxPayload4, p.RateLimit != Off},
-		{mask(96 + p.Prefix4), on, headers4, core.MaxPayload4, p.RateLimit == On},
+		{mask(p.Prefix6), off, headers6, fragment6, core.MaxPayload6, p.RateLimit != Off},
+		{mask(p.Prefix6), on, headers6, fragment6, core.MaxPayload6, p.RateLimit == On},
+		{mask(96 + p.Prefix4), off, headers4, fragment4, core.MaxPayload4, p.RateLimit != Off},
+		{mask(96 + p.Prefix4), on, headers4, fragment4, core.MaxPayload4, p.RateLimit == On},
 	}
 }
 

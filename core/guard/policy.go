@@ -95,7 +95,8 @@ type Policy struct {
 	ServicePorts []uint16
 
 	// MaxAmplification is how many bytes go out for each byte that came in, at most, off loopback.
-	// Both count the headers of IP and UDP. At least 1; 0 is the default.
+	// Both count the headers of IP and UDP, and a reply that is longer than a packet of 1,500 bytes those of its
+	// fragments; but a reply may always be as long as its request. At least 1; 0 is the default.
 	MaxAmplification float64
 
 	// RateLimit limits how many datagrams each prefix of sources has answered. Auto is all but loopback
