@@ -69,6 +69,9 @@ func newConn(conn *net.UDPConn, local netip.AddrPort, told, shared bool, b Buffe
 		return nil, err
 	}
 	if o.Portable {
+		if err := withDescriptor(conn, unjoined); err != nil {
+			return nil, err
+		}
 		c := newPortable(newSocket(conn), local, told)
 		c.shared, c.buffers, c.log = shared, b, o.Log
 		return c, nil
@@ -128,7 +131,7 @@ func (c *batched) socketState() SocketInfo {
 	return SocketInfo{
 		Buffers: c.buffers,
 		Cuts:    c.offload.cuts.Load(),
-		Joins:   c.offload.joins,
+		Joins:   c.offload.joins.Load(),
 		Resent:  c.offload.resent.Load(),
 	}
 }

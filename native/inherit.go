@@ -61,7 +61,8 @@ func (s *Inherited) Close() error { return s.conn.Close() }
 
 // Adopt makes a Conn of each socket, as Listen would have made it with these Options; Workers is not looked at. The
 // sockets are the Conns' then; after an error all are closed. Several at one address are taken for a group that
-// shares it (SO_REUSEPORT), as Listen makes one.
+// shares it (SO_REUSEPORT), as Listen makes one. Where the last owner had the kernel join datagrams, and the Options do not
+// ask for it, that ends as soon as none waits; a portable Conn (Options.Portable) cannot wait for that.
 func Adopt(sockets []*Inherited, o Options) (conns []core.Conn, err error) {
 	o.Workers = 1
 	err = o.check()

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forget takes back what a socket's last owner may have asked for and its next one does not want. Datagrams that are
-// joined, and replies that are cut, are asked for again where they are wanted. A queue of errors (IP_RECVERR of
-// ip(7)) that nobody reads would rouse who waits for datagrams for ever.
+// forget takes back what a socket's last owner may have asked for and its next one does not want. Replies that are cut
+// are asked for again where they are wanted. A queue of errors (IP_RECVERR of ip(7)) that nobody reads would rouse who
+// waits for datagrams for ever. That datagrams are joined stays: the last owner may serve the socket still, and some may
+// wait that are (offload.stopJoining).
 func forget(fd uintptr) error {
 	for _, option := range []struct{ level, name int }{
-		{unix.IPPROTO_UDP, unix.UDP_GRO},
 		{unix.IPPROTO_UDP, unix.UDP_SEGMENT},
 		{unix.IPPROTO_IP, unix.IP_RECVERR},
 		{unix.IPPROTO_IPV6, unix.IPV6_RECVERR},
@@ -24,6 +24,16 @@ func forget(fd uintptr) error {
 		}
 	}
 	return nil
+}
+
+// unjoined has a Conn that knows of no joined datagrams get none. Of those that wait, if its socket's last owner had
+// them joined, nobody can tell any more.
+func unjoined(fd uintptr) error {
+	err := unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 0)
+	if errors.Is(err, unix.ENOPROTOOPT) { // this kernel joins none
+		return nil
+	}
+	return err
 }
 
 // memoryInfo is what SO_MEMINFO tells (linux/sock_diag.h); drops are the last of it.

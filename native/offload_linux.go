@@ -17,7 +17,8 @@ import (
 // shows in what is received only.
 type offload struct {
 	cuts     atomic.Bool   // UDP_SEGMENT works, as far as is known
-	joins    bool          // UDP_GRO is on
+	joins    atomic.Bool   // UDP_GRO is on
+	unwanted bool          // it is, and is to be turned off
 	most     int           // datagrams of one message
 	loopback bool          // peers are on this host, where no link limits the size of a segment
 	resent   atomic.Uint64 // replies that were sent singly, because the kernel did not take them together
@@ -41,6 +42,8 @@ func (o *offload) prepare(fd int, mode GSO, local netip.Addr) error {
 	o.loopback = local.IsLoopback()
 	o.most = maxSegments
 	if mode == GSOOff || mode == GSOAuto && !o.loopback {
+		o.unwanted = isJoining(fd) // by the socket's last owner
+		o.joins.Store(o.unwanted)
 		return nil
 	}
 	// A kernel that knows the option takes a size of 0, which changes nothing.
@@ -49,8 +52,31 @@ func (o *offload) prepare(fd int, mode GSO, local netip.Addr) error {
 	}
 	o.cuts.Store(true)
 	err := unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
-	o.joins = err == nil
+	o.joins.Store(err == nil)
 	return err
+}
+
+// isJoining says whether UDP_GRO is on.
+func isJoining(fd int) bool {
+	on, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO)
+	return err == nil && on != 0
+}
+
+// stopJoining turns UDP_GRO off. Who reads is told how a message was joined as long as it is on, whenever the message came:
+// one that still waits when it is turned off looks like one large datagram, to this process and to another that serves the
+// socket. So it is turned off when nothing waits, and on again if something has come just then; later is soon enough.
+func (o *offload) stopJoining(fd int) {
+	if unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 0) != nil {
+		o.unwanted = false // it never will
+		return
+	}
+	waiting := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(waiting[:], 0); n != 0 || err != nil {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) // as it was
+		return
+	}
+	o.joins.Store(false)
+	o.unwanted = false
 }
 
 // run returns how many replies, from first on, can be one message: they answer one peer from one address,

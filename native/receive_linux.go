@@ -76,6 +76,9 @@ func (c *batched) Receive(b *core.Batch) error {
 		}
 		n, errno := c.receiveNow()
 		switch {
+		case errno == unix.EAGAIN && c.offload.unwanted:
+			c.offload.stopJoining(c.fd)
+			continue
 		case errno == unix.EAGAIN:
 			c.awaitDatagrams()
 			continue
