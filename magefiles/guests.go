@@ -26,7 +26,8 @@ const guests = "testdata/handlers"
 
 // Wasm rebuilds the sample guests whose toolchain is installed, and says which are left alone.
 func Wasm(ctx context.Context) error {
-	return eachGuest(func(folder, name string, language sdk.Language) error {
+	built := make(map[string]string)
+	err := eachGuest(func(folder, name string, language sdk.Language) error {
 		tools, err := language.Toolchain(ctx, ".")
 		if errors.Is(err, sdk.ErrMissing) {
 			fmt.Printf("skipped: %s: %v\n", folder, err)
@@ -36,8 +37,14 @@ func Wasm(ctx context.Context) error {
 			return err
 		}
 		fmt.Println(folder)
+		if language.Committed() && built[language.Name] == "" {
+			if built[language.Name], err = compilerVersion(ctx, tools); err != nil {
+				return err
+			}
+		}
 		return tools.Build(ctx, folder, name, guestModule(folder, name))
 	})
+	return errors.Join(err, writeCompilers(built))
 }
 
 // eachGuest calls f for each sample guest, whatever befalls the others.
