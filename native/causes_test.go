@@ -61,7 +61,9 @@ func (s *scripted) WriteMsgUDPAddrPort(data, control []byte, _ netip.AddrPort) (
 }
 
 func (s *scripted) SetReadDeadline(time.Time) error { return nil }
-func (s *scripted) Close() error                    { return nil }
+
+func (s *scripted) SetWriteDeadline(time.Time) error { return nil }
+func (s *scripted) Close() error                     { return nil }
 
 // netError is err as package net returns it.
 func netError(call string, err error) error {

@@ -17,6 +17,7 @@ type socket interface {
 	ReadMsgUDPAddrPort(data, control []byte) (n, controls, flags int, from netip.AddrPort, err error)
 	WriteMsgUDPAddrPort(data, control []byte, to netip.AddrPort) (n, controls int, err error)
 	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
 	Close() error
 }
 
@@ -35,6 +36,9 @@ type portable struct {
 	source   []byte // what the kernel is told about a reply
 	failures int    // of Receive, one behind the other
 	buffers  Buffers
+
+	interrupted atomic.Bool
+	stuck       bool // nothing has left for lastPatience since
 
 	log         *slog.Logger // nil: silence
 	saidRefused atomic.Bool
@@ -68,10 +72,21 @@ func (c *portable) socketState() SocketInfo { return SocketInfo{Buffers: c.buffe
 // longAgo is a deadline that has passed.
 func longAgo() time.Time { return time.Unix(1, 0) }
 
+const (
+	// lastPatience is how long a worker that is to end waits for room in the send queue when nothing leaves that.
+	lastPatience = time.Second
+
+	// lastLook is how long it waits after that: who has no room by then loses what it sends.
+	lastLook = time.Millisecond
+)
+
 // Interrupt implements core.Conn. A deadline in the past ends the Receive that waits and all that
 // follow; the deadline of Send is another.
 func (c *portable) Interrupt() {
-	_ = c.socket.SetReadDeadline(longAgo()) // fails on a closed socket only, where Receive fails anyway
+	c.interrupted.Store(true)
+	// These fail on a closed socket only, where Receive and Send fail anyway.
+	_ = c.socket.SetReadDeadline(longAgo())
+	_ = c.socket.SetWriteDeadline(time.Now().Add(lastPatience)) // for one that waits; the others have their own
 }
 
 // Receive implements core.Conn.
@@ -180,21 +195,40 @@ func (c *portable) endure(err error, l *core.Losses) error {
 	}
 }
 
-// Send implements core.Conn.
+// Send implements core.Conn. After Interrupt it does not wait for ever for room in a queue that nothing leaves.
 func (c *portable) Send(b *core.Batch) error {
 	for i, r := range b.Replies {
+		c.limitSend()
 		err := c.send(r.Data, &b.Messages[r.Message], &b.Losses)
 		if err == nil {
+			c.stuck = false
 			continue
 		}
 		why := causeOfSend(err)
-		if why == closed {
+		switch why {
+		case closed:
 			b.Losses.Unsent += uint64(len(b.Replies) - i)
 			return fmt.Errorf("send on %v: %w", c.local, bare(err))
+		case pastDeadline:
+			b.Losses.Unsent += uint64(len(b.Replies) - i)
+			c.stuck = true
+			return nil // it can still be sent on, should there be room again
 		}
 		*why.counter(&b.Losses)++
 	}
 	return nil
+}
+
+// limitSend bounds how long the next reply may wait, once the Conn is interrupted.
+func (c *portable) limitSend() {
+	if !c.interrupted.Load() {
+		return
+	}
+	wait := lastPatience
+	if c.stuck {
+		wait = lastLook
+	}
+	_ = c.socket.SetWriteDeadline(time.Now().Add(wait)) // fails on a closed socket only, as send does
 }
 
 // send sends data as the answer to m.

@@ -42,8 +42,8 @@ const (
 	// been closed.
 	roomPatience = 50 * time.Millisecond
 
-	// lastWaits is how many fruitless waits there are before a worker that is to end gives up: a second.
-	lastWaits = 20
+	// lastWaits is how many fruitless waits there are before a worker that is to end gives up.
+	lastWaits = int(lastPatience / roomPatience)
 )
 
 // takeOver makes h the owner of conn's socket, and closes conn.

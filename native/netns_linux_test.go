@@ -181,37 +181,39 @@ func TestInterruptWhileNothingLeaves(t *testing.T) {
 	if _, err := exec.LookPath("tc"); err != nil {
 		t.Skip("there is no tc (iproute2) to slow a link down with")
 	}
-	a, b := netns.New(t)
-	c := transport{Workers: 1}.listenOn(t, b, "0.0.0.0:0")
-	out := core.NewBatch()
-	client := dialFrom(t, a, netip.AddrPortFrom(b.V4, c.LocalAddr().Port()))
-	if _, err := client.Write([]byte("hello")); err != nil {
-		t.Fatal(err)
-	}
-	receiveOne(t, c, out)
-	b.Run("tc", "qdisc", "add", "dev", b.Interface, "root", "tbf", "rate", "1kbit", "burst", "2000", "limit", "100000000")
-	sent := make(chan error, 1)
-	const rounds, replies = 20, 60
-	b.Go(func() {
-		for range rounds {
-			for range replies {
-				out.Answer(0, pattern(1000))
-			}
-			if err := c.Send(out); err != nil {
-				sent <- err
-				return
-			}
-			out.Clear()
+	each(t, func(t *testing.T, way transport) {
+		a, b := netns.New(t)
+		c := way.listenOn(t, b, "0.0.0.0:0")
+		out := core.NewBatch()
+		client := dialFrom(t, a, netip.AddrPortFrom(b.V4, c.LocalAddr().Port()))
+		if _, err := client.Write([]byte("hello")); err != nil {
+			t.Fatal(err)
 		}
-		sent <- nil
+		receiveOne(t, c, out)
+		b.Run("tc", "qdisc", "add", "dev", b.Interface, "root", "tbf", "rate", "1kbit", "burst", "2000", "limit", "100000000")
+		sent := make(chan error, 1)
+		const rounds, replies = 20, 60
+		b.Go(func() {
+			for range rounds {
+				for range replies {
+					out.Answer(0, pattern(1000))
+				}
+				if err := c.Send(out); err != nil {
+					sent <- err
+					return
+				}
+				out.Clear()
+			}
+			sent <- nil
+		})
+		c.Interrupt()
+		if err := waitFor(t, sent); err != nil {
+			t.Errorf("Send returned %v", err)
+		}
+		if lost := out.Losses.Unsent; lost == 0 || lost > rounds*replies {
+			t.Errorf("%d of %d replies were lost: that tests nothing", lost, rounds*replies)
+		}
 	})
-	c.Interrupt()
-	if err := waitFor(t, sent); err != nil {
-		t.Errorf("Send returned %v", err)
-	}
-	if lost := out.Losses.Unsent; lost == 0 || lost > rounds*replies {
-		t.Errorf("%d of %d replies were lost: that tests nothing", lost, rounds*replies)
-	}
 }
 
 // Datagrams and replies larger than the link takes go in fragments, up to the largest there is.
