@@ -60,8 +60,7 @@ func (s *scripted) WriteMsgUDPAddrPort(data, control []byte, _ netip.AddrPort) (
 	return len(data), 0, nil
 }
 
-func (s *scripted) SetReadDeadline(time.Time) error { return nil }
-
+func (s *scripted) SetReadDeadline(time.Time) error  { return nil }
 func (s *scripted) SetWriteDeadline(time.Time) error { return nil }
 func (s *scripted) Close() error                     { return nil }
 
