@@ -194,6 +194,32 @@ func TestNothingIsSkipped(t *testing.T) {
 	}
 }
 
+// What a release would be is tried out with each change, and once more before a release is uploaded.
+func TestReleaseIsTriedOut(t *testing.T) {
+	all := workflows(t)
+	commands := func(file, job string) (lines string) {
+		for _, step := range all[file].Jobs[job].Steps {
+			lines += step.Run + "\n"
+		}
+		return lines
+	}
+	inOrder := func(file, job string, targets ...string) {
+		lines, from := commands(file, job), 0
+		for _, target := range targets {
+			at := strings.Index(lines[from:], "go tool mage "+target+"\n")
+			if at < 0 {
+				t.Errorf("%s, %s: want %v, in this order, in\n%s", file, job, targets, lines)
+				return
+			}
+			from += at
+		}
+	}
+	inOrder("lint.yml", "lint", "lint", "release:check")
+	inOrder("snapshot.yml", "snapshot", "release:snapshot", "release:packages")
+	inOrder("release.yml", "release", "test", "release:snapshot", "release:packages", "release:draft")
+	inOrder("release.yml", "smoke", "release:smoke")
+}
+
 // What the workflows, the complete check and the documents have mage do, it can.
 func TestTargetsExist(t *testing.T) {
 	mage := exec.Command("go", "tool", "mage", "-l")
