@@ -36,18 +36,23 @@ func newBudget(maxAmplification float64) budget {
 	return budget(min(maxAmplification, noRatio) * (1 << ratioBits))
 }
 
+// onWire returns how many bytes may go out for a datagram with a payload of n, with all headers.
+func (k *kind) onWire(n int) uint64 {
+	return (uint64(n) + uint64(k.headers)) * uint64(k.budget) >> ratioBits
+}
+
 // reply returns the longest payload that may answer one of n bytes. It is no less than n. Whether the request came in
 // fragments nobody tells us, so it is taken to have one header; only a reply that is as long as its request may have as
 // many as that.
 func (k *kind) reply(n int) int {
-	out := (uint64(n) + uint64(k.headers)) * uint64(k.budget) >> ratioBits
-	switch {
+	switch out := k.onWire(n); {
 	case out <= packet:
-		return int(out - uint64(k.headers))
+		return int(out) - int(k.headers)
 	case out >= anything:
 		return int(k.most)
+	default:
+		return min(max(n, k.inFragments(int(out))), int(k.most))
 	}
-	return min(max(n, k.inFragments(int(out))), int(k.most))
 }
 
 // inFragments returns the longest payload that takes so many bytes on the wire, which are more than a packet has.

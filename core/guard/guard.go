@@ -30,7 +30,7 @@ type Guard struct {
 	local      map[netip.Addr]struct{}
 	broadcast  map[uint128]struct{}
 	fewPorts   uint64               // a set: the ports of own modulo 64
-	fewAddrs   uint64               // a set: the addresses of broadcast modulo 64
+	fewAddrs   [1 << 10 / 64]uint64 // a set: the addresses of broadcast modulo 1,024
 	suspicious [1 << 16 / 64]uint64 // a set: the ports whose owners may be servers
 	exchanges  [2]uint32            // how many in strict alternation a peer may have; the second if it is suspicious
 	listed     prefixes
@@ -66,7 +66,7 @@ func New(p *Policy, listening ...netip.AddrPort) (*Guard, error) {
 	}
 	for _, a := range slices.Concat(knownBroadcast[:], p.Broadcast) {
 		g.broadcast[wide(a)] = struct{}{}
-		g.fewAddrs |= 1 << (wide(a).lo % 64)
+		g.fewAddrs[wide(a).lo/64%16] |= 1 << (wide(a).lo % 64)
 	}
 	g.suspect()
 	g.exchanges = [2]uint32{uint32(g.policy.ClientPortExchanges), uint32(g.policy.LowPortExchanges)}
@@ -117,7 +117,7 @@ func (g *Guard) suspect() {
 // mayBeRefused says whether source could refuse what comes from there. It is a quick look that spares nearly all
 // peers the thorough one.
 func (g *Guard) mayBeRefused(addr uint128, port uint16) bool {
-	return port == 0 || (g.fewPorts>>(port%64)|g.fewAddrs>>(addr.lo%64))&1 != 0 || g.listed.some || !addr.isOrdinary()
+	return port == 0 || (g.fewPorts>>(port%64)|g.fewAddrs[addr.lo/64%16]>>(addr.lo%64))&1 != 0 || g.listed.some || !addr.isOrdinary()
 }
 
 // source says whether datagrams of m may be answered at all, by their addresses. Addr is their source as a number.

@@ -81,23 +81,21 @@ func (t *peers) arrived(k *acquaintance, payload []byte) (release *slot, returne
 		t.store.drop(p)
 		return nil, false
 	}
-	units := uint32(gap >> gapShift)
-	p.count++
-	if together || !answered || p.held != 0 {
-		p.count = 0
-	}
-	if p.count >= k.exchanges {
-		t.ripe = p.isRipe(units, k.exchanges)
-	}
-	p.noteGap(units)
+	t.gap = uint32(gap >> gapShift)
+	p.noteGap(t.gap)
 	if p.held != 0 {
+		p.count = 0
 		return t.store.take(p), false
+	}
+	p.count++
+	if together || !answered {
+		p.count = 0
 	}
 	return nil, false
 }
 
 // isRipe says whether this is the moment to withhold a reply to a peer that has had its exchanges: whether its
-// datagram came after a gap that was about as long as any of late.
+// last datagram came after a gap that was about as long as any of late.
 func (p *peer) isRipe(gap, limit uint32) bool {
 	if p.isOverdue(limit) || gap >= p.gap-p.gap/16 {
 		return true

@@ -32,7 +32,7 @@ type peers struct {
 	keys  keys
 	now   int64 // when the batch came, in nanoseconds
 	batch uint16
-	ripe  bool // the peer that has arrived last, and had its exchanges, may have its reply withheld
+	gap   uint32 // before the last datagram of the peer that has arrived last, as in peer
 }
 
 // begin begins a batch that came at now.

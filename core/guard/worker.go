@@ -105,6 +105,9 @@ func (w *Worker) Admit(message int, d *core.Datagram) (limit int, v Verdict) {
 			w.release = release
 		}
 	}
+	if out := kind.onWire(len(d.Data)); out <= packet { // as reply says, which would have to be called
+		return int(out) - int(kind.headers), Admit
+	}
 	return kind.reply(len(d.Data)), Admit
 }
 
@@ -146,7 +149,7 @@ func (w *Worker) Replied(request, reply []byte) bool {
 	if p == nil {
 		return true
 	}
-	if p.count >= k.exchanges && w.loops.ripe && w.withholds(k, reply) {
+	if p.count >= k.exchanges && w.withholds(k, reply) {
 		return false
 	}
 	p.answered = true
@@ -157,9 +160,12 @@ func (w *Worker) Replied(request, reply []byte) bool {
 	return true
 }
 
-// withholds keeps a reply back from a peer that has had its exchanges. While there is no room it has a few more;
-// then the reply is lost.
+// withholds keeps a reply back from a peer that has had its exchanges, if this is the moment. While there is no room it
+// has a few more; then the reply is lost.
 func (w *Worker) withholds(k *acquaintance, reply []byte) bool {
+	if !k.place.isRipe(w.loops.gap, k.exchanges) {
+		return false
+	}
 	m := &w.met.messages[w.message]
 	if w.loops.keep(k.place, m, reply) {
 		return true
