@@ -220,6 +220,20 @@ func TestReleaseIsTriedOut(t *testing.T) {
 	inOrder("release.yml", "smoke", "release:smoke")
 }
 
+// Workflows are thin: whatever they run can be run at home, by the same name.
+func TestWorkflowsCallMage(t *testing.T) {
+	fit := regexp.MustCompile(`^(sudo env ("[A-Z_]+=\$[A-Z_]+" )+)?go tool mage \S+$|^sudo apt-get update |^sudo env .* bash \.ci/run$`)
+	for file, w := range workflows(t) {
+		for name, job := range w.Jobs {
+			for _, step := range job.Steps {
+				if step.Run != "" && !fit.MatchString(strings.TrimSpace(step.Run)) {
+					t.Errorf("%s, %s runs %q", file, name, step.Run)
+				}
+			}
+		}
+	}
+}
+
 // What the workflows, the complete check and the documents have mage do, it can.
 func TestTargetsExist(t *testing.T) {
 	mage := exec.Command("go", "tool", "mage", "-l")
