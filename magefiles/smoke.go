@@ -21,7 +21,8 @@ import (
 	"github.com/magefile/mage/sh"
 )
 
-// Smoke takes the archive in dist that is for this system as people would take it, and asks the server in it.
+// Smoke takes the archive in dist that is for this system as people would take it, and asks the server in it: on macOS
+// both of them, for this processor and for any.
 func (Release) Smoke() error {
 	name := map[string]string{"darwin": "macos"}[runtime.GOOS]
 	if name == "" {
@@ -31,7 +32,16 @@ func (Release) Smoke() error {
 	if runtime.GOOS == "windows" {
 		ending = ".zip"
 	}
-	return smokeArchive("retort_*_"+name+"_"+runtime.GOARCH+ending, "retort"+exeSuffix())
+	archives := []string{runtime.GOARCH}
+	if runtime.GOOS == "darwin" {
+		archives = append(archives, "universal")
+	}
+	for _, arch := range archives {
+		if err := smokeArchive("retort_*_"+name+"_"+arch+ending, "retort"+exeSuffix()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Packages tries out what is in dist beside the archive for this system: the .deb in a root of its own, the one for
@@ -49,10 +59,13 @@ func (Release) Packages() error {
 	return smokeWindows()
 }
 
-// smokeArchive unpacks the one archive in dist that pattern matches and does a round trip with the program in it.
+// smokeArchive verifies and unpacks the one archive in dist that pattern matches, and does a round trip with the program in it.
 func smokeArchive(pattern, program string, runner ...string) error {
 	archive, err := only(filepath.Join("dist", pattern))
 	if err != nil {
+		return err
+	}
+	if err := verify(archive); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "retort-smoke")
