@@ -9,5 +9,5 @@ upgrade | failed-upgrade | abort-install | abort-upgrade) exit 0 ;; # dpkg: a ve
 *) exit 0 ;; # rpm: as many versions stay
 esac
 if [ -d /run/systemd/system ]; then
-	systemctl daemon-reload
+	systemctl daemon-reload || :
 fi

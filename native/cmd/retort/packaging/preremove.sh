@@ -1,5 +1,6 @@
 #!/bin/sh
-# Stops the service when the package goes, and not when another version takes its place.
+# Stops the service when the package goes, and not when another version takes its place. Whatever comes of that, the
+# package can go.
 set -eu
 case "${1:-}" in
 upgrade | failed-upgrade) exit 0 ;; # dpkg: another version takes its place
@@ -7,8 +8,8 @@ upgrade | failed-upgrade) exit 0 ;; # dpkg: another version takes its place
 *) exit 0 ;; # rpm: as many versions stay
 esac
 if [ -d /run/systemd/system ]; then
-	systemctl disable --now retort.service retort.socket
+	systemctl disable --now retort.service retort.socket || :
 elif [ -d /run/openrc ]; then
-	rc-service --ifexists --ifstarted retort stop
-	rc-update --quiet --all delete retort >/dev/null 2>&1 || true # which says where it was not
+	rc-service --ifexists --ifstarted retort stop || :
+	rc-update --quiet --all delete retort >/dev/null 2>&1 || : # which says where it was not
 fi

@@ -111,6 +111,15 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// A manager that cannot do what it is told, as in a chroot, does not keep a package from being installed or removed.
+func TestFailingManager(t *testing.T) {
+	for _, manager := range []string{"systemd/system", "openrc"} {
+		for _, script := range []string{"postinstall.sh", "preremove.sh", "postremove.sh"} {
+			called(t, nil, manager, script, "1.0.0-1")
+		}
+	}
+}
+
 // The service runs as a user and as a group, wherever they are made.
 func TestUser(t *testing.T) {
 	for _, c := range []struct {
