@@ -9,40 +9,52 @@ import (
 	"runtime"
 )
 
-// unavailable is what try_deb.sh ends with where there can be no system to try a package out on.
+// unavailable is what the scripts that try packages out end with where there can be no system to do that on.
 const unavailable = 77
 
-// installDeb has dpkg install, upgrade, remove and purge the .deb for this system, maintainer's scripts and all, on a
-// copy of it that is thrown away.
-func installDeb() error {
-	for _, tool := range []string{"dpkg", "unshare"} {
+// installPackages has the package managers that are here install, upgrade and remove the packages for this system,
+// scripts and all, on a copy of it that is thrown away.
+func installPackages() error {
+	machine := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH] // as uname calls it
+	fmt.Println("skipped: installing the package for Alpine, whose package manager is there alone")
+	return errors.Join(
+		installPackage("dpkg", "retort_*_"+runtime.GOARCH+".deb", "deb.sh"),
+		installPackage("rpm", "retort-*."+machine+".rpm", "rpm.sh"),
+		installPackage("pacman", "retort-*-"+machine+".pkg.tar.zst", "arch.sh"),
+	)
+}
+
+// installPackage has one manager try out the package in dist that pattern matches, by a script in magefiles/try.
+func installPackage(manager, pattern, script string) error {
+	for _, tool := range []string{manager, "unshare", "bash"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			fmt.Printf("skipped: installing the package for Debian needs %s\n", tool)
+			fmt.Printf("skipped: installing %s needs %s\n", pattern, tool)
 			return nil
 		}
 	}
 	if os.Getuid() != 0 {
-		fmt.Println("skipped: installing the package for Debian needs root")
+		fmt.Printf("skipped: installing %s needs root\n", pattern)
 		return nil
 	}
-	file, err := only(filepath.Join("dist", "retort_*_"+runtime.GOARCH+".deb"))
+	file, err := only(filepath.Join("dist", pattern))
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "retort-debian")
+	dir, err := os.MkdirTemp("", "retort-root")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	out, err := exec.Command("unshare", "--mount", "sh", "magefiles/try_deb.sh", file, dir).CombinedOutput()
+	cmd := exec.Command("unshare", "--mount", "sh", "magefiles/try/root.sh", file, "magefiles/try/"+script, dir)
+	out, err := cmd.CombinedOutput()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && ended.ExitCode() == unavailable {
-		fmt.Printf("skipped: installing the package for Debian: %s", out)
+		fmt.Printf("skipped: installing %s: %s", file, out)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("installing %s: %w\n%s", file, err, out)
 	}
-	fmt.Printf("%s is installed, upgraded, removed and purged\n", file)
+	fmt.Printf("%s can be installed, upgraded and removed by %s\n", file, manager)
 	return nil
 }

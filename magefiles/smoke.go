@@ -44,13 +44,14 @@ func (Release) Smoke() error {
 	return nil
 }
 
-// Packages tries out what is in dist beside the archive for this system: the .deb in a root of its own, the one for
-// arm64 under qemu, and the Windows archive under wine. What this machine cannot run is skipped by name.
+// Packages tries out what is in dist beside the archive for this system: the packages by their managers, the program in
+// the .deb and in the one for arm64, under qemu, and the Windows archive under wine. What this machine cannot run is
+// skipped by name.
 func (Release) Packages() error {
 	if err := smokeDeb("amd64", ""); err != nil {
 		return err
 	}
-	if err := installDeb(); err != nil {
+	if err := installPackages(); err != nil {
 		return err
 	}
 	if err := smokeDeb("arm64", "qemu-aarch64-static"); err != nil {
