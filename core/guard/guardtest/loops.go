@@ -92,10 +92,11 @@ func (n *Network) loop(stats []server.Stats) Loop {
 	return Loop{Datagrams: stats[0].Received, Lasted: n.now, Over: n.Pending() == 0, Stats: stats}
 }
 
-// Counting answers with a number that grows, so that nothing ever comes to a fixed point.
+// Counting answers with a number that grows and the address that was asked, so that nothing ever comes to a fixed point,
+// nor two of them.
 func Counting() core.Handler {
 	var n atomic.Uint64
-	return core.HandlerFunc(func(dst []byte, _ *core.Datagram) ([]byte, error) {
-		return binary.BigEndian.AppendUint64(dst, n.Add(1)), nil
+	return core.HandlerFunc(func(dst []byte, d *core.Datagram) ([]byte, error) {
+		return d.To.AppendBinary(binary.BigEndian.AppendUint64(dst, n.Add(1)))
 	})
 }

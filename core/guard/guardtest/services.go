@@ -48,10 +48,11 @@ func listing(data []byte) []byte {
 	return fmt.Appendf(nil, "Your data was %d bytes long", len(data))
 }
 
-// daytime answers with the time as text (RFC 867).
-func daytime(*rand.Rand) func(time.Time, []byte) []byte {
+// daytime answers with the time as text (RFC 867). Each server has another day of the week.
+func daytime(rng *rand.Rand) func(time.Time, []byte) []byte {
+	ahead := rng.IntN(7)
 	return func(now time.Time, _ []byte) []byte {
-		return now.AppendFormat(nil, "Monday, January 2, 2006 15:04:05-MST\r\n")
+		return now.AddDate(0, 0, ahead).AppendFormat(nil, "Monday, January 2, 2006 15:04:05-MST\r\n")
 	}
 }
 
