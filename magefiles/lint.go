@@ -8,12 +8,8 @@ import (
 	"github.com/magefile/mage/sh"
 )
 
-// The tools that are no part of the product are run at a pinned version, so that they need no place in
-// its go.mod.
-const (
-	staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
-	actionlint  = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
-)
+// linters is where the versions of the linters are pinned, apart from what the product needs.
+const linters = "-modfile=.github/tools/lint/go.mod"
 
 // Lint checks formatting, vet, staticcheck, the module file, and the workflows.
 func Lint() error {
@@ -27,8 +23,8 @@ func Lint() error {
 	for _, args := range [][]string{
 		{"vet", "./..."},
 		{"mod", "tidy", "-diff"},
-		{"run", staticcheck, "./..."},
-		{"run", actionlint},
+		{"tool", linters, "staticcheck", "./..."},
+		{"tool", linters, "actionlint"},
 	} {
 		if err := sh.RunV("go", args...); err != nil {
 			return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)

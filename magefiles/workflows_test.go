@@ -145,6 +145,7 @@ func TestGoVersion(t *testing.T) {
 	if err != nil || len(modules) == 0 {
 		t.Fatalf("no tool has a module file: %v", err)
 	}
+	modules = append(modules, "../.github/tools/lint/go.mod")
 	for _, file := range modules {
 		if got := wanted(file); version.Compare(version.Lang(got), release) > 0 {
 			t.Errorf("%s needs %s, and the workflows have %s", file, got, release)
@@ -218,6 +219,49 @@ func TestReleaseIsTriedOut(t *testing.T) {
 	inOrder("snapshot.yml", "snapshot", "release:snapshot", "release:packages")
 	inOrder("release.yml", "release", "test", "release:snapshot", "release:packages", "release:draft")
 	inOrder("release.yml", "smoke", "release:smoke")
+}
+
+// Updates are looked for only where a file of the right name is; a folder without one fails every month.
+func TestUpdates(t *testing.T) {
+	text, err := os.ReadFile("../.github/dependabot.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Updates []struct {
+			Ecosystem   string   `yaml:"package-ecosystem"`
+			Directory   string   `yaml:"directory"`
+			Directories []string `yaml:"directories"`
+		} `yaml:"updates"`
+	}
+	if err := yaml.Unmarshal(text, &config); err != nil || len(config.Updates) == 0 {
+		t.Fatalf("no updates: %v", err)
+	}
+	var modules []string
+	for _, update := range config.Updates {
+		for _, folder := range append(update.Directories, update.Directory) {
+			if folder == "" {
+				continue
+			}
+			manifest, known := map[string]string{
+				"gomod": "go.mod", "npm": "package.json", "github-actions": ".github/workflows",
+			}[update.Ecosystem]
+			if !known {
+				t.Fatalf("updates of %q: what file is that?", update.Ecosystem)
+			}
+			file := filepath.Join("..", folder, manifest)
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("updates of %s in %s: %v", update.Ecosystem, folder, err)
+			}
+			modules = append(modules, filepath.ToSlash(file))
+		}
+	}
+	for _, want := range []string{"../go.mod", "../testdata/peers/go/go.mod", "../.github/tools/lint/go.mod", "../.github/workflows",
+		"../wasmhandler/guest/sdk/assemblyscript/package.json"} {
+		if !slices.Contains(modules, want) {
+			t.Errorf("no updates are looked for in %s", want)
+		}
+	}
 }
 
 // Workflows are thin: whatever they run can be run at home, by the same name.
