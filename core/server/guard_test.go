@@ -136,6 +136,34 @@ func TestReleaseIntoAFullBatch(t *testing.T) {
 	}
 }
 
+// A Server that was succeeded ends at once, and with it the wait for what is withheld.
+func TestSucceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, &server.Server{Handler: reply.Upper{}, Guard: &guard.Policy{LowPortExchanges: 1}, Drain: time.Hour})
+		low, err := h.network.Peer(netip.MustParseAddrPort("127.0.0.1:2000"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		result := make(chan error, 1)
+		go func() { result <- h.Serve(ctx, h.conn) }()
+		for _, request := range []string{"one", "two"} {
+			low.Send(listener, []byte(request))
+			synctest.Wait()
+		}
+		began := time.Now()
+		cancel(fmt.Errorf("the process goes: %w", server.ErrSucceeded))
+		if err := <-result; err != nil || time.Since(began) != 0 {
+			t.Errorf("it has ended after %v, %v", time.Since(began), err)
+		}
+		for _, want := range []string{"ONE", "TWO"} {
+			if got, _, err := low.Receive(t.Context()); err != nil || string(got) != want {
+				t.Errorf("got %q, %v; want %q", got, err, want)
+			}
+		}
+	})
+}
+
 // What has been withheld for long when the server ends is lost: a loop that had ended must not begin again.
 func TestOldWithheldRepliesAreLostInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -21,6 +21,11 @@ import (
 // otherwise: long enough to empty a socket's buffer, too short for a person to wait.
 const DefaultDrain = 20 * time.Millisecond
 
+// ErrSucceeded is a cause for Serve's context to end with (context.WithCancelCause) when another server has the same
+// sockets and answers already what arrives there. Then the Server ends at once, whatever Drain says: what it would
+// go on to answer is as well off there, and what the guard withholds from a peer that turns there should not wait.
+var ErrSucceeded = errors.New("another server has the sockets")
+
 // Server answers the datagrams of its Conns. Every field but Handler has a good zero value; none may
 // change while it serves.
 type Server struct {
@@ -87,8 +92,12 @@ func (s *Server) interruptAfter(ctx context.Context, conns []core.Conn, ended <-
 	case <-ended:
 		return
 	}
+	drain := s.drain()
+	if errors.Is(context.Cause(ctx), ErrSucceeded) {
+		drain = 0
+	}
 	select {
-	case <-time.After(s.drain()):
+	case <-time.After(drain):
 		interrupt(conns)
 	case <-ended:
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/server"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/alive"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/handover"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/systemd"
@@ -107,11 +108,11 @@ func (s *service) live(ctx context.Context) (_ context.Context, stop func()) {
 	if l.before == nil {
 		l.tell(systemd.Ready, s.status())
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	var living sync.WaitGroup
 	living.Go(func() { s.attend(ctx, cancel) })
 	return ctx, func() {
-		cancel()
+		cancel(nil)
 		living.Wait()
 	}
 }
@@ -122,7 +123,7 @@ func (s *service) status() string {
 }
 
 // attend does what signals ask for, one thing at a time, and tells the manager that all is well, until ctx ends.
-func (s *service) attend(ctx context.Context, cancel context.CancelFunc) {
+func (s *service) attend(ctx context.Context, cancel context.CancelCauseFunc) {
 	l := s.life
 	var beats <-chan time.Time
 	if l.watchdog > 0 {
@@ -155,7 +156,7 @@ func (s *service) attend(ctx context.Context, cancel context.CancelFunc) {
 		case handed = <-task:
 			task = nil
 			if handed {
-				cancel()
+				cancel(server.ErrSucceeded)
 			}
 		}
 	}

@@ -61,7 +61,7 @@ func (f *listenerFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.workers, "workers", 0, "`SOCKETS` of each address, with a worker each; 0: one a processor on Linux, one elsewhere")
 	flags.DurationVar(&f.busyPoll, "busy-poll", 0, "how `LONG` to look for datagrams before sleeping; costs a processor (Linux)")
 	flags.Var(&f.gso, "gso", "have the kernel cut and join datagrams, which some kernels do wrong; auto: on loopback (Linux)")
-	flags.DurationVar(&f.drain, "drain", server.DefaultDrain, "how `LONG` to go on answering when told to end")
+	flags.DurationVar(&f.drain, "drain", server.DefaultDrain, "how `LONG` to go on answering when told to end, unless another takes over")
 	flags.TextVar(&f.impair, "impair", impair.Settings{},
 		"have datagrams go wrong on purpose: `FAULTS`: loss, duplicate, reorder, truncate, corrupt (10%, or in.loss=10%, out.loss=10%), delay=20ms±5ms, swap, wrong-port, seed=7")
 	flags.Var(&f.readBuffer, "read-buffer",

@@ -123,21 +123,21 @@ func (e *Engine) fail(err error) {
 	}
 }
 
-// Stop lets listeners answer what has arrived, for as long as their Drain says, and closes their sockets. The
-// others go on. It returns the errors of those that had failed. A listener is stopped once; what it counted can
+// Stop lets listeners answer what has arrived, for as long as their Drain says, and closes their sockets; one whose
+// sockets others of the Engine have by now ends at once. The others go on. It returns the errors of those that had failed. A listener is stopped once; what it counted can
 // still be asked for.
 func (e *Engine) Stop(listeners ...*Listener) error {
 	e.mu.Lock()
 	e.listeners = slices.DeleteFunc(slices.Clone(e.listeners), func(l *Listener) bool { return slices.Contains(listeners, l) })
+	for _, l := range listeners {
+		l.tell(l.succeeded(e.listeners))
+	}
 	e.mu.Unlock()
-	return stop(listeners)
+	return end(listeners)
 }
 
-// stop ends listeners at the same time.
-func stop(listeners []*Listener) error {
-	for _, l := range listeners {
-		l.tell()
-	}
+// end waits for the end of listeners that were told to end.
+func end(listeners []*Listener) error {
 	var all error
 	for _, l := range listeners {
 		if err := errors.Join(l.wait(), l.close()); err != nil {
@@ -148,17 +148,19 @@ func stop(listeners []*Listener) error {
 }
 
 // Run waits until ctx ends or a listener fails. Then it stops all listeners and closes all handlers; Listeners goes
-// on to return those that it stopped.
+// on to return those that it stopped. When the cause of ctx is server.ErrSucceeded they end at once.
 func (e *Engine) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
-	case <-e.failed: // stop returns it
+	case <-e.failed: // close returns it
 	}
-	return e.Close()
+	return e.close(context.Cause(ctx))
 }
 
 // Close stops all listeners and closes all handlers, as Run does in the end.
-func (e *Engine) Close() error {
+func (e *Engine) Close() error { return e.close(nil) }
+
+func (e *Engine) close(cause error) error {
 	e.mu.Lock()
 	again := e.ended
 	e.ended = true
@@ -167,7 +169,10 @@ func (e *Engine) Close() error {
 	if again {
 		return nil
 	}
-	err := stop(listeners)
+	for _, l := range listeners {
+		l.tell(cause)
+	}
+	err := end(listeners)
 	for _, s := range slots {
 		err = errors.Join(err, s.close())
 	}

@@ -68,7 +68,7 @@ type Listener struct {
 	server  server.Server
 	started bool // guarded by the Engine's mu
 
-	quit context.CancelFunc
+	quit context.CancelCauseFunc
 	done chan struct{} // closed when serving has ended; nil: it never began
 	err  error         // then: why, if it was not told to
 }
@@ -151,7 +151,7 @@ func (l *Listener) start(log *slog.Logger, fail func(error)) {
 			served[i] = l.spec.AroundConn(c)
 		}
 	}
-	ctx, quit := context.WithCancel(context.Background())
+	ctx, quit := context.WithCancelCause(context.Background())
 	l.quit, l.done = quit, make(chan struct{})
 	go func() {
 		defer close(l.done)
@@ -162,9 +162,9 @@ func (l *Listener) start(log *slog.Logger, fail func(error)) {
 }
 
 // tell begins the listener's end, wait waits for it.
-func (l *Listener) tell() {
+func (l *Listener) tell(cause error) {
 	if l.quit != nil {
-		l.quit()
+		l.quit(cause)
 	}
 }
 
@@ -174,6 +174,16 @@ func (l *Listener) wait() error {
 	}
 	<-l.done
 	return l.err
+}
+
+// succeeded says why a listener may end at once, if some of the others answer at each of its addresses.
+func (l *Listener) succeeded(others []*Listener) error {
+	for _, at := range l.Addresses() {
+		if !slices.ContainsFunc(others, func(o *Listener) bool { return o.started && slices.Contains(o.Addresses(), at) }) {
+			return nil
+		}
+	}
+	return server.ErrSucceeded
 }
 
 func (l *Listener) close() error { return closeAll(l.conns) }
