@@ -38,7 +38,7 @@ type testReport struct {
 // runs what follows it; it may be nil.
 func goTest(within []string, where string, env map[string]string, args ...string) error {
 	began := time.Now()
-	command := slices.Concat(within, []string{"go", "test", withoutProfile, "-json"}, args)
+	command := slices.Concat(within, []string{"go", "test", withoutProfile, withoutVet, "-json"}, args)
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = os.Environ()
 	for k, v := range env {

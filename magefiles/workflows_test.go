@@ -163,6 +163,12 @@ func TestMatrix(t *testing.T) {
 			t.Errorf("nothing is tested on %s", os)
 		}
 	}
+	race := workflows(t)["ci.yml"].Jobs["race"]
+	for _, os := range []string{"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15", "macos-15-intel", "windows-2025"} {
+		if !slices.Contains(race.Strategy.Matrix.OS, os) {
+			t.Errorf("nothing runs under the race detector on %s", os)
+		}
+	}
 	for _, release := range []string{"stable", "oldstable"} {
 		if !slices.Contains(job.Strategy.Matrix.Go, release) {
 			t.Errorf("nothing is tested with the %s release of Go", release)
