@@ -54,8 +54,9 @@ type Server struct {
 }
 
 // Serve answers what the conns receive, with one worker for each, until ctx ends; then it lets the
-// workers finish, sends the replies that the guard withholds from peers that wait for them, and returns nil. When a Conn or a worker's handler fails, all of them stop and Serve
-// returns what failed. It leaves the conns open: they belong to the caller.
+// workers finish, sends the replies that the guard withholds from peers that may wait for them, and
+// returns nil. When a Conn or a worker's handler fails, all of them stop and Serve returns what failed.
+// It leaves the conns open: they belong to the caller.
 //
 // Serve may run several times at once, with other conns; Stats counts them all.
 func (s *Server) Serve(ctx context.Context, conns ...core.Conn) error {

@@ -124,8 +124,8 @@ func (e *Engine) fail(err error) {
 }
 
 // Stop lets listeners answer what has arrived, for as long as their Drain says, and closes their sockets; one whose
-// sockets others of the Engine have by now ends at once. The others go on. It returns the errors of those that had failed. A listener is stopped once; what it counted can
-// still be asked for.
+// sockets others of the Engine have by now ends at once. The others go on. It returns the errors of those that had
+// failed. A listener is stopped once; what it counted can still be asked for.
 func (e *Engine) Stop(listeners ...*Listener) error {
 	e.mu.Lock()
 	e.listeners = slices.DeleteFunc(slices.Clone(e.listeners), func(l *Listener) bool { return slices.Contains(listeners, l) })
