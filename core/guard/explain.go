@@ -33,6 +33,7 @@ func (g *Guard) String() string {
 	section("Amplification", g.explainBudget())
 	section("Rate", g.explainRate())
 	shared, each := g.Memory()
+	section("Fixed: there is no setting for it", g.explainFixed())
 	section("Memory", []string{fmt.Sprintf("%d KiB, and %d KiB for each worker, whoever sends", shared>>10, each>>10)})
 	section("Warnings", g.Warnings())
 	return b.String()
@@ -135,29 +136,47 @@ func (g *Guard) explainLoops() []string {
 		ours[i] = own.Port()
 	}
 	known := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(knownServices)), ", "), "[]")
-	lines := []string{
-		"where the handler can tell answers from questions it is asked questions only, and the rest does not apply",
-		"a datagram that repeats our last reply to its sender is dropped, unless that reply repeated its request",
-		fmt.Sprintf("a reply is withheld after %d exchanges in strict alternation with a peer on a service's port,",
-			p.LowPortExchanges),
-		fmt.Sprintf("which is one below %d, ours (%s), a known one (%s)", p.ClientPorts, list(ours), known),
-		fmt.Sprintf("and after %d with a peer on another port", p.ClientPortExchanges),
-		fmt.Sprintf("or up to %d and %d later, when its peer has paused, and may have waited, and when there is room for it",
-			furtherExchanges(g.exchanges[1]), furtherExchanges(g.exchanges[0])),
-		"it is sent with the reply to its peer's next datagram, if that comes soon, and is lost otherwise",
-		fmt.Sprintf("a worker remembers %d peers, and has room for %d replies of up to %d bytes and %d that are longer",
-			tableSets*tableWays, smallReplies, smallSize, largeReplies),
+	services := fmt.Sprintf("a service's port is one below %d, ours (%s), a known one (%s)",
+		p.ClientPorts, list(ours), known)
+	if len(p.ServicePorts) > 0 {
+		services += " or one of " + list(p.ServicePorts)
 	}
-	several := "which the rate bounds, and ends where they are fast"
+	several := "several datagrams in one loop look like a pipelined client: "
 	switch {
 	case g.rates == nil:
-		several = "which nothing ends, since the rate is not limited"
-	case !g.kinds[1].limited:
-		several += "; nothing does on loopback, which has no rate"
+		several += "nothing ends them, since the rate is not limited"
+	case g.kinds[1].limited:
+		several += "the rate bounds them, and ends fast ones"
+	default:
+		several += "the rate bounds them, and ends fast ones, but not on loopback"
 	}
-	lines = append(lines, "several datagrams in one loop are like a client that has as many requests on their way,", several)
-	if len(p.ServicePorts) > 0 {
-		lines[3] += " or one of " + list(p.ServicePorts)
+	return []string{
+		"where the handler can tell answers from questions it is asked questions only, and the rest does not apply",
+		"a datagram that repeats our last reply to its sender is dropped, unless that reply repeated its request",
+		services,
+		fmt.Sprintf("to a peer on such a port a reply is withheld after %d exchanges in strict alternation", p.LowPortExchanges),
+		fmt.Sprintf("and after %d to a peer on another port", p.ClientPortExchanges),
+		fmt.Sprintf("or up to %d and %d later, when a gap between its datagrams is as long as any of late, and there is room",
+			furtherExchanges(g.exchanges[1]), furtherExchanges(g.exchanges[0])),
+		"it is sent with the reply to its peer's next datagram, if that comes soon, and is lost otherwise",
+		several,
+	}
+}
+
+// explainFixed says which limits nobody can set.
+func (g *Guard) explainFixed() (lines []string) {
+	if g.policy.LoopGuard != Off {
+		lines = append(lines,
+			fmt.Sprintf("a peer that says nothing for %v begins anew", pause),
+			fmt.Sprintf("a withheld reply waits for %d of its peer's longest gaps of late and %v, but for %v at most",
+				patienceGaps, patience, pause),
+			fmt.Sprintf("a worker knows %d peers, and has room for %d replies of up to %d bytes and %d that are longer",
+				tableSets*tableWays, smallReplies, smallSize, largeReplies),
+		)
+	}
+	if g.rates != nil {
+		lines = append(lines, fmt.Sprintf("there is room for %d prefixes that have sent something of late, and for %d at each worker",
+			rateLines*lineCells, 2*tabPairs))
 	}
 	return lines
 }

@@ -4,7 +4,15 @@
 //
 // A [Policy] is what an operator decides, a [Guard] is that policy in force, and each worker of a server has
 // a [Worker] of it, which it asks about every datagram. Nothing here reads a clock, takes a lock or allocates
-// while datagrams come, and the memory that it needs is the same whoever sends.
+// while datagrams come, and the memory that it needs is the same whoever sends. What an operator cannot decide,
+// [Guard.Explain] lists: the length of a pause, and the sizes of the tables.
+//
+// The words of this package: a peer is an address and port that datagrams come from, and an exchange one of its
+// datagrams with our reply. A worker looks ahead: it meets the messages of a batch before it answers the first, and
+// what it then knows of each is an acquaintance. A peer that it remembers has a place in the table of its peers; a
+// reply that it withholds has a slot in its store. A prefix of peers has a bucket, which all workers fill, in a cell
+// of the table of rates. A worker's own copy of a bucket is a tab, on which it notes what it owes; its till has all
+// its tabs, and to settle one is to pay what is owed into the bucket.
 package guard
 
 import (
@@ -91,7 +99,9 @@ func (g *Guard) began(arrival time.Time) *time.Time {
 // knownBroadcast are the addresses of all hosts, and of all of the loopback network in both of its forms, of which
 // the one with zeros is as old as RFC 919.
 var knownBroadcast = [...]netip.Addr{
-	netip.AddrFrom4([4]byte{255, 255, 255, 255}), netip.AddrFrom4([4]byte{127, 255, 255, 255}), netip.AddrFrom4([4]byte{127, 0, 0, 0}),
+	netip.AddrFrom4([4]byte{255, 255, 255, 255}),
+	netip.AddrFrom4([4]byte{127, 255, 255, 255}),
+	netip.AddrFrom4([4]byte{127, 0, 0, 0}),
 }
 
 // knownServices are services whose servers answer whatever comes, or enough of it to take part in a loop:
@@ -117,7 +127,8 @@ func (g *Guard) suspect() {
 // mayBeRefused says whether source could refuse what comes from there. It is a quick look that spares nearly all
 // peers the thorough one.
 func (g *Guard) mayBeRefused(addr uint128, port uint16) bool {
-	return port == 0 || (g.fewPorts>>(port%64)|g.fewAddrs[addr.lo/64%16]>>(addr.lo%64))&1 != 0 || g.listed.some || !addr.isOrdinary()
+	return port == 0 || !addr.isOrdinary() || g.listed.some ||
+		(g.fewPorts>>(port%64)|g.fewAddrs[addr.lo/64%16]>>(addr.lo%64))&1 != 0
 }
 
 // source says whether datagrams of m may be answered at all, by their addresses. Addr is their source as a number.

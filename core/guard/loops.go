@@ -42,10 +42,15 @@ const (
 	patienceGaps = 4
 	patience     = 50 * time.Millisecond
 
-	// gapFades is how slowly the longest gap is forgotten: by a part of so many with each datagram. It is
-	// fadesAtLast when a peer has had half of its further exchanges, for then it was one of another kind.
+	// gapFades is how slowly the longest gap is forgotten: a peer that sends in bursts must not forget within one
+	// how long it waits between two. With each datagram goes a part of so many of what it is longer than the last
+	// gap. When half of its further exchanges are over it is a part of fadesAtLast: then its longest gap was one
+	// that does not come again.
 	gapFades    = 64
 	fadesAtLast = 8
+
+	// likeLongest is the part of the longest gap that another may be shorter, and count as one like it.
+	likeLongest = 16
 
 	// mostFurther keeps a loop with a client's port below 70,000 datagrams.
 	mostFurther = 1 << 12
@@ -97,7 +102,7 @@ func (t *peers) arrived(k *acquaintance, payload []byte) (release *slot, returne
 // isRipe says whether this is the moment to withhold a reply to a peer that has had its exchanges: whether its
 // last datagram came after a gap that was about as long as any of late.
 func (p *peer) isRipe(gap, limit uint32) bool {
-	if p.isOverdue(limit) || gap >= p.gap-p.gap/16 {
+	if p.isOverdue(limit) || gap >= p.gap-p.gap/likeLongest {
 		return true
 	}
 	if p.count-limit > furtherExchanges(limit)/2 {

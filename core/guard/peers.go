@@ -65,7 +65,7 @@ func (t *peers) find(h uint64) *peer {
 	if p := ofTwo(set, first^tableWays/2, tag); p.tag == tag {
 		return p
 	}
-	return t.settle(set, h)
+	return t.newcomer(set, h)
 }
 
 // ofTwo returns the peer in that way or in the next, whichever has the tag; the former if none has. There is no branch
@@ -77,8 +77,8 @@ func ofTwo(set *[tableWays]peer, way uint64, tag uint32) *peer {
 // equal returns 1 when a and b are equal, and else 0.
 func equal(a, b uint32) uint64 { return (uint64(a^b) - 1) >> 63 }
 
-// settle returns a place for the peer with the hash h in its set, or nil when it gets none this time.
-func (t *peers) settle(set *[tableWays]peer, h uint64) *peer {
+// newcomer returns a place for the peer with the hash h in its set, or nil when it gets none this time.
+func (t *peers) newcomer(set *[tableWays]peer, h uint64) *peer {
 	place := vacant(set, firstWay(h), t.now)
 	if place == nil {
 		draw := fold(h^uint64(t.now), t.keys[0]) // nobody else can compute it

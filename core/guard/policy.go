@@ -11,9 +11,9 @@ import (
 
 // The defaults of a Policy's fields.
 const (
-	// DefaultLowPortExchanges ends a loop with a service after 401 datagrams, or 801 counted both
-	// ways, and costs an honest peer a quarter of a percent, which any client that repeats a lost
-	// question makes good.
+	// DefaultLowPortExchanges ends a loop with a service after 401 datagrams from there, or up to 501 if they
+	// come at odd times, and costs an honest peer a quarter of a percent, which any client that repeats a
+	// lost question makes good.
 	DefaultLowPortExchanges = 400
 
 	// DefaultClientPortExchanges costs an honest peer less than its wire loses by itself.
@@ -82,9 +82,10 @@ type Policy struct {
 	// Acknowledge allows what is refused otherwise because it endangers others.
 	Acknowledge bool
 
-	// LowPortExchanges is how many exchanges in strict alternation a peer on a port below ClientPorts,
-	// on a known service's, or on one of ours has before one reply is withheld; ClientPortExchanges is
-	// that of other peers. 0 is the default.
+	// LowPortExchanges is how many exchanges in strict alternation, of a datagram and our reply each, a peer on
+	// a port below ClientPorts, on a known service's, or on one of ours has before one reply is withheld;
+	// ClientPortExchanges is that of other peers. Until the moment is good for that it may have a quarter
+	// more, and up to 4,096. 0 is the default.
 	LowPortExchanges, ClientPortExchanges int
 
 	// ClientPorts is the first port of those that systems give to clients. 0 is the default.

@@ -131,11 +131,12 @@ func TestExplain(t *testing.T) {
 		{guard.Policy{}, []string{
 			"ourselves: [::]:1060, by every loopback address and the one that was asked\n",
 			"multicast address: not answered",
-			"after 400 exchanges in strict alternation", "one below 32768, ours (1060), a known one (7, 13, 17, 19, ",
-			"1900, 5353, 11211)\n", "and after 65536 with a peer on another port", "room for 62 replies of up to 1500 bytes and 2",
+			"withheld after 400 exchanges in strict alternation\n", "a service's port is one below 32768, ours (1060), a known one (7, 13, 17, 19, ",
+			"1900, 5353, 11211)\n", "and after 65536 to a peer on another port", "room for 62 replies of up to 1500 bytes and 2",
 			"at most 3 bytes out", "up to 56 bytes over IPv4 and 96 over IPv6", "one of 100 bytes with up to 356 and 396",
 			"1000 datagrams a second for each /24 (IPv4) and /56 (IPv6), 1000 at once", "loopback: not limited", "counts as 100",
-			"none of those that are refused", "and ends where they are fast; nothing does on loopback, which has no rate\n",
+			"none of those that are refused", "the rate bounds them, and ends fast ones, but not on loopback\n", "or up to 100 and 4096 later",
+			"nothing for 2s begins anew", "a worker knows 16384 peers", "for 32768 prefixes",
 			"KiB for each worker",
 		}, []string{"sources in", "sources outside", "decides", "Warnings", "or one of"}},
 		{guard.Policy{
@@ -150,18 +151,18 @@ func TestExplain(t *testing.T) {
 			"ourselves: [::]:1060, 127.0.0.1:2060, by every loopback", "ours (1060, 2060)",
 			"was asked, and by 192.0.2.1, 192.0.2.2\n", "sources in 10.0.0.0/8, 2001:db8::/32\n", "sources outside 10.0.0.0/9, 11.0.0.0/8\n",
 			"the longest that holds a source decides", "multicast address: answered",
-			"after 77 with", "one below 49152, ", " or one of 50000, 50001\n", "after 7 exchanges", "at most 1.5 bytes",
+			"after 77 to", "one below 49152, ", " or one of 50000, 50001\n", "after 7 exchanges", "at most 1.5 bytes",
 			"20 datagrams a second for each /32 (IPv4) and /48 (IPv6), 30 at once", "1 in 5 of those", "counts as 3",
 			"loopback: limited as well",
-			"and ends where they are fast\n",
+			"the rate bounds them, and ends fast ones\n",
 		}, nil},
-		{guard.Policy{RateLimit: guard.Off}, []string{"which nothing ends, since the rate is not limited\n"}, nil},
+		{guard.Policy{RateLimit: guard.Off}, []string{"pipelined client: nothing ends them, since the rate is not limited\n"}, nil},
 		{guard.Policy{
 			LoopGuard: guard.Off, Acknowledge: true, RateLimit: guard.Off, MaxAmplification: math.Inf(1), Deny: many,
 		}, []string{
 			"Loops\n    not ended", "Amplification\n    not limited", "Rate\n    not limited", "10.7.0.0/16 and 3 more\n",
 			"Warnings\n    the loop guard is off", "    the rate limit is off", "    the amplification is not limited",
-		}, []string{"withheld", "10.8.0.0", "outside"}},
+		}, []string{"withheld", "10.8.0.0", "outside", "Fixed"}},
 		{guard.Policy{Allow: prefixesOf(t, "10.0.0.0/8")}, []string{"sources outside 10.0.0.0/8\n"}, []string{"sources in", "decides"}},
 	} {
 		g, err := guard.New(&tt.policy, netip.MustParseAddrPort("[::]:1060"))
