@@ -85,7 +85,7 @@ func compareContents(dist string) error {
 		}
 		got, err := entries(filepath.Join(dist, file.Name()), kind)
 		if errors.Is(err, errMissing) {
-			fmt.Printf("skipped: what is in %s: %v\n", file.Name(), err)
+			wrong = errors.Join(wrong, skip("what is in %s: %v", file.Name(), err))
 			continue
 		}
 		if err == nil && kind == "source" {

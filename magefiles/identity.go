@@ -45,7 +45,8 @@ func (id identity) check(file, platform string) error {
 	}
 	// A snapshot's file has the version that comes next, and the program in it that of its commit.
 	file = strings.ReplaceAll(file, "~", "-")
-	if version := strings.TrimPrefix(id.Version, "v"); !strings.Contains(file, "-next") && !strings.Contains(file, version) {
+	version, snapshot := strings.TrimPrefix(id.Version, "v"), strings.Contains(file, "-next")
+	if !snapshot && !strings.Contains(file, version) {
 		return fmt.Errorf("version is %q, and the file is called %s", id.Version, file)
 	}
 	return nil

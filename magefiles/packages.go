@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -13,10 +14,10 @@ import (
 const unavailable = 77
 
 // installPackages has the package managers that are here install, upgrade and remove the packages for this system,
-// scripts and all, on a copy of it that is thrown away.
+// scripts and all, on a copy of it that is thrown away. Alpine's manager is nowhere else, so that its package is only opened
+// (contents.go), and its scripts are run (native/cmd/retort/packaging).
 func installPackages() error {
 	machine := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH] // as uname calls it
-	fmt.Println("skipped: installing the package for Alpine, whose package manager is there alone")
 	return errors.Join(
 		installPackage("dpkg", "retort_*_"+runtime.GOARCH+".deb", "deb.sh"),
 		installPackage("rpm", "retort-*."+machine+".rpm", "rpm.sh"),
@@ -28,13 +29,11 @@ func installPackages() error {
 func installPackage(manager, pattern, script string) error {
 	for _, tool := range []string{manager, "unshare", "bash"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			fmt.Printf("skipped: installing %s needs %s\n", pattern, tool)
-			return nil
+			return skip("installing %s needs %s", pattern, tool)
 		}
 	}
 	if os.Getuid() != 0 {
-		fmt.Printf("skipped: installing %s needs root\n", pattern)
-		return nil
+		return skip("installing %s needs root", pattern)
 	}
 	file, err := only(filepath.Join("dist", pattern))
 	if err != nil {
@@ -49,8 +48,7 @@ func installPackage(manager, pattern, script string) error {
 	out, err := cmd.CombinedOutput()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && ended.ExitCode() == unavailable {
-		fmt.Printf("skipped: installing %s: %s", file, out)
-		return nil
+		return skip("installing %s: %s", file, bytes.TrimSpace(out))
 	}
 	if err != nil {
 		return fmt.Errorf("installing %s: %w\n%s", file, err, out)

@@ -186,7 +186,9 @@ func exeSuffix() string {
 
 // elsewhere is how another builder's machine may differ from this one.
 func elsewhere() []string {
-	return []string{"GOFLAGS=-buildvcs=false -pgo=off", "TZ=Pacific/Auckland", "LANG=tr_TR.UTF-8", "LC_ALL=C.UTF-8", "USER=another"}
+	return []string{
+		"GOFLAGS=-buildvcs=false -pgo=off", "TZ=Pacific/Auckland", "LANG=tr_TR.UTF-8", "LC_ALL=C.UTF-8", "USER=another",
+	}
 }
 
 // Repro builds a release twice, from two clones in two places and as by two people, and compares the checksums.

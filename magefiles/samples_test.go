@@ -16,7 +16,9 @@ import (
 // What is not tracked gets into no archive, whatever lies beside what is.
 func TestOnlyTracked(t *testing.T) {
 	root, to := t.TempDir(), filepath.Join(t.TempDir(), "samples")
-	tracked := []string{guests + "/length-c/length.c", guests + "/length-go/length.go", "wasmhandler/guest/sdk/c/retort.h", "go.mod"}
+	tracked := []string{
+		guests + "/length-c/length.c", guests + "/length-go/length.go", "wasmhandler/guest/sdk/c/retort.h", "go.mod",
+	}
 	stray := []string{
 		guests + "/length-go/length.wasm", guests + "/length-rust/Cargo.lock", "wasmhandler/guest/sdk/c/retort.h~",
 		"wasmhandler/guest/sdk/assemblyscript/node_modules/assemblyscript/index.js",
