@@ -53,6 +53,35 @@ func TestOnlyTracked(t *testing.T) {
 	}
 }
 
+// What archives have of the repository is what contents.txt says: seen here, and not when a release is made.
+func TestSamplesListed(t *testing.T) {
+	if _, err := os.Stat("../.git"); err != nil {
+		t.Skip("what is tracked is known in a clone only")
+	}
+	to := t.TempDir()
+	if err := putSamples("..", to); err != nil {
+		t.Fatal(err)
+	}
+	got := []entry{{"LICENSE", 0o644, "root"}}
+	err := filepath.WalkDir(to, func(file string, found fs.DirEntry, err error) error {
+		if err == nil && !found.IsDir() {
+			name, _ := filepath.Rel(to, file)
+			got = append(got, entry{filepath.ToSlash(name), 0o644, "root"})
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := listed(contents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compareEntries("handlers", got, want); err != nil {
+		t.Error(err)
+	}
+}
+
 // Who has an archive can change a sample and build it, with nothing else of Retort.
 func TestSamplesBuild(t *testing.T) {
 	if _, err := os.Stat("../.git"); err != nil {
