@@ -57,7 +57,7 @@ func TestPolicyFlags(t *testing.T) {
 	}
 
 	// A field that is added to Policy must get a flag, and be given one above; but not what the command finds out.
-	found := []string{"Local", "Own", "Seed"}
+	found := []string{"Local", "Own", "Broadcast", "Seed"}
 	v := reflect.ValueOf(want)
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
