@@ -44,7 +44,7 @@ const (
 
 	// gapFades is how slowly the longest gap is forgotten: a peer that sends in bursts must not forget within one
 	// how long it waits between two. With each datagram goes a part of so many of what it is longer than the last
-	// gap. When a third of its further exchanges is over it is a part of fadesAtLast: then its longest gap was one
+	// gap. When half of its further exchanges are over it is a part of fadesAtLast: then its longest gap was one
 	// that does not come again.
 	gapFades    = 64
 	fadesAtLast = 8
@@ -58,8 +58,8 @@ const (
 
 // furtherExchanges is how many exchanges a peer may have at most beyond its limit, until there is a good moment to
 // withhold a reply, and room for it: many peers may come to their limits at the same moment, and they have to go on
-// for a while to take turns. At the default a loop with a service is below 1,000 datagrams, counted both ways.
-func furtherExchanges(limit uint32) uint32 { return min(limit/5, mostFurther) }
+// for a while to take turns.
+func furtherExchanges(limit uint32) uint32 { return min(limit/4, mostFurther) }
 
 // arrived notes a datagram of a peer, with its payload. It returns the withheld reply that the datagram releases,
 // or nil.
@@ -105,7 +105,7 @@ func (p *peer) isRipe(gap, limit uint32) bool {
 	if p.isOverdue(limit) || gap >= p.gap-p.gap/likeLongest {
 		return true
 	}
-	if p.count-limit > furtherExchanges(limit)/3 {
+	if p.count-limit > furtherExchanges(limit)/2 {
 		p.gap -= (p.gap - gap) / fadesAtLast
 	}
 	return false
