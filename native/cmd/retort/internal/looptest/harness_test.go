@@ -2,10 +2,12 @@ package looptest
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,6 +132,33 @@ func run(t testing.TB, ip string, low bool, s guardtest.Service) *other {
 		}
 	}()
 	return o
+}
+
+// runAgainst runs every service on a low port, and forges a datagram from each to each of ours. It returns their names.
+func runAgainst(t testing.TB, ip string, ours map[string]*running) (services map[netip.AddrPort]string) {
+	t.Helper()
+	services = make(map[netip.AddrPort]string)
+	for _, s := range guardtest.Services() {
+		o := run(t, ip, true, s)
+		services[o.addr] = o.name
+	}
+	for _, us := range ours {
+		data := guardtest.FirstAnswered(t, us.Handler)
+		for addr := range services {
+			forge(t, addr, us.addr, data)
+		}
+	}
+	return services
+}
+
+// allEnd waits for the end of the loops that runAgainst has begun, and checks that there was one in every pairing.
+func allEnd(t testing.TB, ours map[string]*running, services map[netip.AddrPort]string) {
+	t.Helper()
+	over(t, slices.Collect(maps.Values(ours))...)
+	for name, us := range ours {
+		us.wasAsked(t, name, services)
+		us.inBounds(t, name, services)
+	}
 }
 
 // over waits until nothing arrives at any of the servers any more.

@@ -94,24 +94,9 @@ func TestLoopsWithServicesOfAnotherHost(t *testing.T) {
 	a, b := netns.New(t)
 	for _, ips := range [][2]netip.Addr{{a.V4, b.V4}, {a.V6, b.V6}} {
 		ours, _ := serveAll(t, a, ips[0])
-		services := make(map[netip.AddrPort]string)
-		b.Do(func() {
-			for _, s := range guardtest.Services() {
-				o := run(t, ips[1].String(), true, s)
-				services[o.addr] = o.name
-			}
-			for _, us := range ours {
-				data := guardtest.FirstAnswered(t, us.Handler)
-				for addr := range services {
-					forge(t, addr, us.addr, data)
-				}
-			}
-		})
-		over(t, slices.Collect(maps.Values(ours))...)
-		for name, us := range ours {
-			us.wasAsked(t, name, services)
-			us.inBounds(t, name, services)
-		}
+		var services map[netip.AddrPort]string
+		b.Do(func() { services = runAgainst(t, ips[1].String(), ours) })
+		allEnd(t, ours, services)
 		t.Logf("%v and %v: %d pairings", ips[0], ips[1], len(ours)*len(services))
 	}
 }

@@ -20,26 +20,12 @@ import (
 // bound. All are on low ports, and all begin at once.
 func TestLoopsWithServices(t *testing.T) {
 	t.Parallel()
-	services := make(map[netip.AddrPort]string)
-	for _, s := range guardtest.Services() {
-		o := run(t, "127.0.0.1", true, s)
-		services[o.addr] = o.name
-	}
 	ours := make(map[string]*running)
 	for name, h := range guardtest.Handlers(t) {
 		ours[name] = serve(t, "127.0.0.1", true, h, nil)
 	}
-	for _, us := range ours {
-		data := guardtest.FirstAnswered(t, us.Handler)
-		for addr := range services {
-			forge(t, addr, us.addr, data)
-		}
-	}
-	over(t, slices.Collect(maps.Values(ours))...)
-	for name, us := range ours {
-		us.wasAsked(t, name, services)
-		us.inBounds(t, name, services)
-	}
+	services := runAgainst(t, "127.0.0.1", ours)
+	allEnd(t, ours, services)
 	t.Logf("%d pairings", len(ours)*len(services))
 }
 
