@@ -26,11 +26,7 @@ import (
 func TestWithheldReplies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, &server.Server{Handler: reply.Upper{}, Guard: &guard.Policy{LowPortExchanges: 2}})
-		low, err := h.network.Peer(netip.MustParseAddrPort("127.0.0.1:2000"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.peer = low
+		h.onLowPort(t)
 		stop := h.serve()
 		h.ask(t, "one")
 		h.ask(t, "two")
@@ -140,15 +136,12 @@ func TestReleaseIntoAFullBatch(t *testing.T) {
 func TestSucceeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, &server.Server{Handler: reply.Upper{}, Guard: &guard.Policy{LowPortExchanges: 1}, Drain: time.Hour})
-		low, err := h.network.Peer(netip.MustParseAddrPort("127.0.0.1:2000"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		h.onLowPort(t)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		result := make(chan error, 1)
 		go func() { result <- h.Serve(ctx, h.conn) }()
 		for _, request := range []string{"one", "two"} {
-			low.Send(listener, []byte(request))
+			h.peer.Send(listener, []byte(request))
 			synctest.Wait()
 		}
 		began := time.Now()
@@ -157,7 +150,7 @@ func TestSucceeded(t *testing.T) {
 			t.Errorf("it has ended after %v, %v", time.Since(began), err)
 		}
 		for _, want := range []string{"ONE", "TWO"} {
-			if got, _, err := low.Receive(t.Context()); err != nil || string(got) != want {
+			if got, _, err := h.peer.Receive(t.Context()); err != nil || string(got) != want {
 				t.Errorf("got %q, %v; want %q", got, err, want)
 			}
 		}
@@ -168,11 +161,7 @@ func TestSucceeded(t *testing.T) {
 func TestOldWithheldRepliesAreLostInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, &server.Server{Handler: reply.Upper{}, Guard: &guard.Policy{LowPortExchanges: 1}})
-		low, err := h.network.Peer(netip.MustParseAddrPort("127.0.0.1:2000"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.peer = low
+		h.onLowPort(t)
 		stop := h.serve()
 		h.ask(t, "one")
 		h.peer.Send(listener, []byte("two"))

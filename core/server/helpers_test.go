@@ -36,6 +36,16 @@ func open(t testing.TB, s *server.Server) *house {
 	return &house{s, n, c, p}
 }
 
+// onLowPort gives the house a peer on a port that a service may have.
+func (h *house) onLowPort(t testing.TB) {
+	t.Helper()
+	p, err := h.network.Peer(netip.MustParseAddrPort("127.0.0.1:2000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.peer = p
+}
+
 // serve runs the Server until the returned function is called, which returns what Serve did.
 func (h *house) serve() (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
