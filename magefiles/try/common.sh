@@ -26,6 +26,21 @@ installed() {
 	su -s /bin/sh -c 'retort config check /etc/retort/retort.toml' retort
 }
 
+# The administrator changes the configuration, and adds a handler.
+changed() {
+	echo "# the administrator's" >> /etc/retort/retort.toml
+	echo handler > /var/lib/retort/handlers/own.wasm
+}
+
+# What he has changed is in FILE after an upgrade or a removal.
+kept() { is "the last line of $1" "$(tail -n 1 "$1")" "# the administrator's"; }
+
+# Once it is removed, the program is gone and his handler is not.
+removed() {
+	[ ! -e /usr/bin/retort ] || wrong "the program is there"
+	[ -e /var/lib/retort/handlers/own.wasm ] || wrong "the administrator's handler is gone"
+}
+
 if getent passwd retort || [ -e /etc/retort ]; then
 	echo "retort is installed on this machine"
 	exit 77

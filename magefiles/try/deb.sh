@@ -11,8 +11,7 @@ owned /etc/retort "root:root 755"
 owned /var/lib/retort "root:root 755"
 
 step="an upgrade that changes its configuration, which the administrator has changed"
-echo "# the administrator's" >> /etc/retort/retort.toml
-echo handler > /var/lib/retort/handlers/own.wasm
+changed
 mkdir -p /var/cache/retort
 dpkg-deb -R package newer
 sed -i 's/^Version: .*/Version: 999.0.0/' newer/DEBIAN/control
@@ -20,7 +19,7 @@ echo "# the package's" >> newer/etc/retort/retort.toml
 dpkg-deb -Zgzip -z1 -b newer newer.deb
 $dpkg --force-confold -i newer.deb
 called "$restarted"
-is "its last line" "$(tail -n 1 /etc/retort/retort.toml)" "# the administrator's"
+kept /etc/retort/retort.toml
 
 step="an upgrade that failed"
 /var/lib/dpkg/info/retort.prerm failed-upgrade 1.0.0 999.0.0
@@ -29,8 +28,8 @@ called ""
 step=removal
 $dpkg -r retort
 called "$disabled"
-[ ! -e /usr/bin/retort ] || wrong "the program is there"
-is "its last line" "$(tail -n 1 /etc/retort/retort.toml)" "# the administrator's"
+removed
+kept /etc/retort/retort.toml
 
 step=purging
 $dpkg -P retort
