@@ -135,7 +135,7 @@ func TestExplain(t *testing.T) {
 			"1900, 5353, 11211)\n", "and after 65536 to a peer on another port", "room for 62 replies of up to 1500 bytes and 2",
 			"at most 3 bytes out", "up to 56 bytes over IPv4 and 96 over IPv6", "one of 100 bytes with up to 356 and 396",
 			"1000 datagrams a second for each /24 (IPv4) and /56 (IPv6), 1000 at once", "loopback: not limited", "counts as 100",
-			"none of those that are refused", "the rate bounds them, and ends fast ones, but not on loopback\n", "or up to 100 and 4096 later",
+			"none of those that are refused", "the rate bounds them, and ends fast ones, but not on loopback\n", "or up to 96 and 4096 later",
 			"nothing for 2s begins anew", "a worker knows 16384 peers", "for 32768 prefixes",
 			"KiB for each worker",
 		}, []string{"sources in", "sources outside", "decides", "Warnings", "or one of"}},
