@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -149,7 +150,7 @@ func (m *Module) warnCache(why error) {
 
 // compileIn compiles with what is in dir: no time passes when the code is there. After an error m is as before.
 func (m *Module) compileIn(dir string, wasm []byte) (err error) {
-	if m.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
+	if m.cache, err = newCache(dir); err != nil {
 		m.cache = nil
 		return err
 	}
@@ -175,9 +176,25 @@ func (m *Module) compileWith(cache wazero.CompilationCache, wasm []byte) (err er
 			err = fmt.Errorf("the compiler failed: %s", clean(fmt.Sprint(p)))
 		}
 	}()
-	m.runtime = wazero.NewRuntimeWithConfig(context.Background(), config)
+	m.runtime = newRuntime(config)
 	if m.code, err = m.runtime.CompileModule(context.Background(), wasm); err != nil {
 		return errors.New(clean(err.Error()))
 	}
 	return nil
+}
+
+// makingEngine is held while wazero makes a cache or an engine: it then finds out which version it is, and keeps that in
+// a variable that two goroutines may not have at once.
+var makingEngine sync.Mutex
+
+func newCache(dir string) (wazero.CompilationCache, error) {
+	makingEngine.Lock()
+	defer makingEngine.Unlock()
+	return wazero.NewCompilationCacheWithDir(dir)
+}
+
+func newRuntime(config wazero.RuntimeConfig) wazero.Runtime {
+	makingEngine.Lock()
+	defer makingEngine.Unlock()
+	return wazero.NewRuntimeWithConfig(context.Background(), config)
 }

@@ -94,7 +94,7 @@ func TestEndsBeforeItBegins(t *testing.T) {
 }
 
 // TestBrokenModules: whatever is wrong with a module, it is refused before anything is listened on, with one
-// line that names the file.
+// line that names the file. They are loaded at the same time, which the race detector watches.
 func TestBrokenModules(t *testing.T) {
 	modules, err := filepath.Glob(filepath.Join(broken, "*.wasm"))
 	if err != nil || len(modules) == 0 {
@@ -102,6 +102,7 @@ func TestBrokenModules(t *testing.T) {
 	}
 	for _, module := range modules {
 		t.Run(filepath.Base(module), func(t *testing.T) {
+			t.Parallel()
 			var stdout, stderr bytes.Buffer
 			code := run(t.Context(), []string{"server", "-p", "0", "--no-cache", "--handler", module}, nil, &stdout, &stderr)
 			if code != exitFailure || stdout.Len() > 0 {
