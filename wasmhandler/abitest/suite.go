@@ -26,6 +26,7 @@ type suite struct {
 	module  *wasmhandler.Module // nil: it was not loaded
 	handler core.Handler        // an instance of it
 	memory  []byte              // the room for replies, between two strips
+	blank   []byte              // what is in it before it is used: canaries
 	ended   string              // why there is nothing more to find out
 }
 
@@ -128,11 +129,10 @@ func (s *suite) ask(h core.Handler, request []byte, limit int) (o outcome) {
 	const strip, canary = 64, 0xa5
 	if s.memory == nil {
 		s.memory = make([]byte, strip+core.MaxPayload6+strip)
+		s.blank = bytes.Repeat([]byte{canary}, len(s.memory))
 	}
 	memory := s.memory[:strip+limit+strip]
-	for i := range memory {
-		memory[i] = canary
-	}
+	copy(memory, s.blank)
 	d := datagram(request)
 	before := *d
 
@@ -141,10 +141,10 @@ func (s *suite) ask(h core.Handler, request []byte, limit int) (o outcome) {
 	if used, ok := h.(wasmhandler.FuelMeter); ok {
 		o.fuel = used.FuelUsed()
 	}
-	isCanary := func(b byte) bool { return b == canary }
+	isBlank := func(b []byte) bool { return bytes.Equal(b, s.blank[:len(b)]) }
 	var code core.Code
 	switch {
-	case !all(memory[:strip], isCanary) || !all(memory[strip+limit:], isCanary):
+	case !isBlank(memory[:strip]) || !isBlank(memory[strip+limit:]):
 		o.kind, o.err = fault, errors.New("bytes were written outside the room for the reply")
 	case !bytes.Equal(d.Data, request) || d.From != before.From || d.To != before.To || !d.Time.Equal(before.Time):
 		o.kind, o.err = fault, errors.New("the datagram was changed")
@@ -164,10 +164,6 @@ func (s *suite) ask(h core.Handler, request []byte, limit int) (o outcome) {
 		o.kind, o.reply = "reply", slices.Clone(reply)
 	}
 	return o
-}
-
-func all(b []byte, is func(byte) bool) bool {
-	return !slices.ContainsFunc(b, func(c byte) bool { return !is(c) })
 }
 
 // datagram carries a request from and to addresses that are examples (RFC 5737, RFC 3849).
