@@ -217,6 +217,9 @@ func TestGuestTakesLargeConfiguration(t *testing.T) {
 
 // A guest that serves nothing is refused when it is loaded, and the log says why.
 func TestGuestThatServesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector has nothing to watch here, and the guest takes ten seconds to compile")
+	}
 	wasm, err := buildGo("unserved")
 	wasm = mustBuild(t, wasm, err)
 	log := new(logBuffer)

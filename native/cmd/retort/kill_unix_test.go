@@ -12,13 +12,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/retort-udp/retort/native/cmd/retort/internal/race"
 )
 
 // TestKilled: a server that is killed at any moment, while it starts, compiles, writes its cache, serves or hands
 // over, leaves nothing behind that hinders the next one.
 func TestKilled(t *testing.T) {
 	rounds := 8
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		rounds = 3
 	}
 	seed := rand.Uint64()

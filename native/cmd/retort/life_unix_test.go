@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/retort-udp/retort/native/cmd/retort/internal/race"
 )
 
 // lifeTest is a server in a process of its own, and what comes of it.
@@ -179,7 +181,7 @@ func (p *lifeTest) underLoad(peers int, least int64, times int, change func(n in
 func TestHandOver(t *testing.T) {
 	const peers = 16 // they share the total evenly
 	total, times := int64(100_000), 5
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		total, times = 4_800, 2
 	}
 	args := []string{"server", "-p", "0", "--quiet", "--handler", "echo"}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/retort-udp/retort/native/cmd/retort/internal/race"
 	"github.com/retort-udp/retort/native/internal/netns"
 	"github.com/retort-udp/retort/wasmhandler/guest/sdk"
 )
@@ -26,7 +27,7 @@ func TestDocumentsCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("building what is shown takes seconds")
 	}
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("with the race detector, compiling a guest in Go takes more than a compiler may")
 	}
 	host, _ := netns.New(t)

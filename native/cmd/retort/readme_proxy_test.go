@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/retort-udp/retort/native/cmd/retort/internal/race"
 	"github.com/retort-udp/retort/wasmhandler/guest/sdk"
 )
 
@@ -114,7 +115,7 @@ func TestPublishedGuest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("building what is shown takes seconds")
 	}
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("with the race detector, compiling a guest in Go takes more than a compiler may")
 	}
 	for _, program := range []string{"go", "sh"} {

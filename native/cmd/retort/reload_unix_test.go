@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/retort-udp/retort/native/cmd/retort/internal/race"
 )
 
 // reloadTest is a server whose configuration changes.
@@ -167,7 +169,7 @@ func TestReload(t *testing.T) {
 // handler is.
 func TestReloadUnderLoad(t *testing.T) {
 	times, least := 20, int64(20_000)
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		times, least = 5, 1000
 	}
 	const peers = 8

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/retort-udp/retort/native/cmd/retort/internal/race"
 	"github.com/retort-udp/retort/wasmhandler/guest/sdk"
 )
 
@@ -48,7 +49,7 @@ func TestGuideToGuests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if raceEnabled && name == "go" {
+			if race.Enabled && name == "go" {
 				t.Skip("with the race detector, compiling a guest in Go takes more than a compiler may")
 			}
 			_, section, found := strings.Cut(guide, "\n## "+language.Title+"\n")

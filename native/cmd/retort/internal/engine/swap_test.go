@@ -14,6 +14,7 @@ import (
 
 	"github.com/retort-udp/retort/core"
 	"github.com/retort-udp/retort/native/cmd/retort/internal/engine"
+	"github.com/retort-udp/retort/native/cmd/retort/internal/race"
 	"github.com/retort-udp/retort/wasmhandler"
 )
 
@@ -29,7 +30,7 @@ func (c counting) Reply(dst []byte, d *core.Datagram) ([]byte, error) {
 // a module and by one that is built in. Every request is answered, and none twice.
 func TestSwapsUnderLoad(t *testing.T) {
 	swaps := 1000
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		swaps = 100
 	}
 	wasm, err := os.ReadFile("../../../../../wasmhandler/testdata/echo.wasm")
