@@ -31,17 +31,10 @@ func (Test) Race() error {
 	if why := withoutRaces(); why != "" {
 		return skip("the race detector: %s", why)
 	}
-	args := []string{"test", withoutProfile, withoutVet, "-race", "-short", "-timeout", "30m"}
-	for _, name := range unwatched {
-		args = append(args, "-gcflags=github.com/tetratelabs/wazero/internal/engine/wazevo/"+name+"=-race=false")
-	}
-	return sh.RunV("go", append(args, "./...")...)
+	// At the end of each package it would wait for a second, should something still be running.
+	env := map[string]string{"GORACE": "atexit_sleep_ms=100"}
+	return sh.RunWithV(env, "go", "test", withoutProfile, withoutVet, "-race", "-short", "-timeout", "30m", "./...")
 }
-
-// unwatched are the packages of wazero that make machine code of a module, and have nothing to do with running it. One
-// goroutine does that, with what is its own: there are no races to find, and under the race detector it would take five
-// times as long, which is most of what the tests that have modules take.
-var unwatched = []string{"backend/...", "frontend", "ssa", "wazevoapi"}
 
 // withoutRaces builds a package that has C in it for the race detector, and returns why that cannot be done here.
 func withoutRaces() (why string) {
