@@ -181,6 +181,22 @@ func over[S interface{ Stats() server.Stats }](t testing.TB, servers ...S) {
 	}
 }
 
+// overWith is over for loops each of which ends with a reply that is withheld, and never released: there are to be so
+// many. A peer that is held up for longer than quiet does not look like the end of its loop then.
+func overWith(t testing.TB, ends uint64, us *running) {
+	t.Helper()
+	withheld := func() uint64 {
+		s := us.Stats()
+		return s.Withheld - s.Released
+	}
+	for deadline := time.Now().Add(patience); withheld() < ends; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d replies are withheld after %v, want %d", withheld(), patience, ends)
+		}
+	}
+	over(t, us)
+}
+
 // inBounds stops one of ours and checks that its exchange with each of its peers, whose names are given, ended in time.
 func (r *running) inBounds(t testing.TB, name string, peers map[netip.AddrPort]string) {
 	t.Helper()

@@ -44,7 +44,7 @@ func TestLoopsWithServicesOnClientPorts(t *testing.T) {
 		all = append(all, o)
 		forge(t, o.addr, us.addr, []byte("x"))
 	}
-	over(t, us)
+	overWith(t, uint64(len(all)), us)
 	s := us.stop()
 	for _, o := range all {
 		n := us.heard[o.addr]
@@ -196,7 +196,7 @@ func TestLoopWithTheListingOnItsPort(t *testing.T) {
 	us := serve(t, "127.0.0.1", true, guardtest.Handlers(t)["time"], nil)
 	began := time.Now()
 	forge(t, listing, us.addr, []byte("x"))
-	over(t, us)
+	overWith(t, 1, us)
 	s := us.stop()
 	t.Logf("it lived %d datagrams, %v", s.Received, time.Since(began)-quiet)
 	if s.Received > guardtest.Most(listing.Port()) || s.Refused[guard.Loop] != 1 {
