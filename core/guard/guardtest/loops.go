@@ -15,7 +15,7 @@ import (
 
 // What a loop may live after one forged datagram, in datagrams that one of ours receives.
 const (
-	MostLow    = 1000   // from a peer below the ports of clients, or from a known service
+	MostLow    = 500    // from a peer below the ports of clients, or from a known service: 1,000 with its replies
 	MostClient = 70_000 // from a peer on a client's port
 )
 
