@@ -66,10 +66,13 @@ func furtherExchanges(limit uint32) uint32 { return min(limit/4-limit/100, mostF
 //
 // When returned is true the datagram says what we said last, and must not be answered.
 func (t *peers) arrived(k *acquaintance, payload []byte) (release *slot, returned bool) {
-	p := t.find(k.pair)
-	k.place = p
-	if p == nil {
-		return nil, false
+	p := k.place
+	if p == nil || p.tag != tagOf(k.pair) {
+		p = t.find(k.pair)
+		k.place = p
+		if p == nil {
+			return nil, false
+		}
 	}
 	gap := uint64(t.now - p.last)
 	together := gap == 0 && p.batch == t.batch

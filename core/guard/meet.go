@@ -10,9 +10,9 @@ import (
 const meetings = 64
 
 // meeting is what a worker knows of the next messages. It meets them before it admits the first of their datagrams:
-// it finds out what their addresses tell, and then fetches what the tables have of them. A table is larger than the
-// processor's first cache, so that each look into it is a wait; but looks that follow each other closely, and do not
-// depend on each other, are one wait together.
+// it finds out what their addresses tell, and then where the tables have them. A table is larger than the processor's
+// first cache, so that each look into it is a wait; but looks that follow each other closely, and do not depend on each
+// other, are one wait together.
 type meeting struct {
 	messages []core.Message
 	first    int                    // of those that were met last
@@ -27,7 +27,8 @@ type meeting struct {
 type acquaintance struct {
 	pair      uint64 // the hash of both addresses
 	prefix    uint64 // the hash of the prefix
-	place     *peer  // where the peer of the datagram that was admitted last is; nil: it has no place
+	place     *peer  // where look found the peer, or another; then that of the datagram that was admitted last, or nil
+	tab       *tab   // where look found that of the prefix, or another
 	exchanges uint32 // how many it may have in strict alternation
 	kind      uint8  // which of Guard.kinds
 	verdict   Verdict
@@ -61,20 +62,22 @@ func (w *Worker) meetFrom(first int) {
 	met.first = first
 	messages := met.messages[first:min(first+meetings, len(met.messages))]
 	row := met.row[:len(messages)]
+	last := 0 // of those that differ from the one before: what was copied just now is not at hand yet
 	for i := range messages {
 		if i > 0 && sameEnds(&messages[i], &messages[i-1]) {
-			row[i] = row[i-1]
+			row[i] = row[last]
 			continue
 		}
 		w.meet(&messages[i], &row[i])
+		last = i
 	}
-	for i := range row {
-		if w.loops != nil {
-			met.fetched += w.loops.fetch(row[i].pair)
+	if w.loops != nil {
+		for i := range row {
+			row[i].place = w.loops.look(row[i].pair)
 		}
-		if w.till != nil {
-			met.fetched += w.till.fetch(row[i].prefix)
-		}
+	}
+	if w.till != nil {
+		met.fetched = w.till.lookAll(row)
 	}
 }
 
@@ -87,7 +90,13 @@ func (w *Worker) meet(m *core.Message, k *acquaintance) {
 	if m.To != met.to {
 		met.to, met.here = m.To, g.keys.end(wide(m.To.Addr()), m.To.Port(), 0)
 	}
-	addr, port := wide(m.From.Addr()), m.From.Port()
+	from, port := m.From.Addr(), m.From.Port()
+	var addr uint128
+	if from.Is4() { // as wide says, which would have to be called
+		addr = wide4(from)
+	} else {
+		addr = wide6(from)
+	}
 	k.verdict = Admit
 	if m.Group || g.mayBeRefused(addr, port) {
 		if k.verdict = g.source(m, addr); k.verdict != Admit {

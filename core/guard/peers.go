@@ -25,9 +25,12 @@ type peer struct {
 	answered bool   // its last datagram was
 }
 
+// set is the peers whose hashes share a place in the table.
+type set [tableWays]peer
+
 // peers is a worker's memory of its peers. A Conn's peers stay on one worker.
 type peers struct {
-	sets  [tableSets][tableWays]peer
+	sets  [tableSets]set
 	store store
 	keys  keys
 	now   int64 // when the batch came, in nanoseconds
@@ -42,50 +45,43 @@ func (t *peers) begin(now int64) {
 	t.store.sweep(now)
 }
 
-// fetch reads what there is of the peer with the hash h, so that the processor has it at hand.
-func (t *peers) fetch(h uint64) uint64 {
-	set := &t.sets[h%tableSets]
-	return uint64(set[0].tag) + uint64(set[tableWays/2].tag)
-}
-
 // tagOf returns the tag of the peer with the hash h.
 func tagOf(h uint64) uint32 { return uint32(h>>32) | 1 }
 
-// firstWay returns which way of its set the peer with the hash h gets rather than others. It and the next share a
-// cache line, and while there is room every peer is in one of them.
-func firstWay(h uint64) uint64 { return h / tableSets % 2 * (tableWays / 2) }
+// way returns which peer of the set has the tag; the first if none has. There is no branch that a processor would have
+// to foresee.
+func (s *set) way(tag uint32) (way uint) {
+	if s[1].tag == tag {
+		way = 1
+	}
+	if s[2].tag == tag {
+		way = 2
+	}
+	if s[3].tag == tag {
+		way = 3
+	}
+	return way
+}
 
-// find returns the place of the peer with the hash h, or nil when it gets none this time.
+// look returns the place of the peer with the hash h; that of another if it has none.
+func (t *peers) look(h uint64) *peer {
+	set := &t.sets[h%tableSets]
+	return &set[set.way(tagOf(h))]
+}
+
+// find returns the place of the peer with the hash h. A newcomer is given one, or nil if it gets none this time.
 func (t *peers) find(h uint64) *peer {
-	set, tag := &t.sets[h%tableSets], tagOf(h)
-	first := firstWay(h)
-	if p := ofTwo(set, first, tag); p.tag == tag {
+	if p := t.look(h); p.tag == tagOf(h) {
 		return p
 	}
-	if p := ofTwo(set, first^tableWays/2, tag); p.tag == tag {
-		return p
-	}
-	return t.newcomer(set, h)
-}
-
-// ofTwo returns the peer in that way or in the next, whichever has the tag; the former if none has. There is no branch
-// that a processor would have to foresee.
-func ofTwo(set *[tableWays]peer, way uint64, tag uint32) *peer {
-	return &set[(way|equal(set[(way|1)%tableWays].tag, tag))%tableWays]
-}
-
-// equal returns 1 when a and b are equal, and else 0.
-func equal(a, b uint32) uint64 { return (uint64(a^b) - 1) >> 63 }
-
-// newcomer returns a place for the peer with the hash h in its set, or nil when it gets none this time.
-func (t *peers) newcomer(set *[tableWays]peer, h uint64) *peer {
-	place := vacant(set, firstWay(h), t.now)
+	set := &t.sets[h%tableSets]
+	place := set.vacant(t.now)
 	if place == nil {
 		draw := fold(h^uint64(t.now), t.keys[0]) // nobody else can compute it
 		if draw>>(64-newcomerBits) != 0 {
 			return nil
 		}
-		place = leastWorth(set)
+		place = set.leastWorth()
 		if place == nil || draw<<newcomerBits>>(64-min(place.count, oldTimerBits)) != 0 {
 			return nil
 		}
@@ -94,22 +90,21 @@ func (t *peers) newcomer(set *[tableWays]peer, h uint64) *peer {
 	return place
 }
 
-// vacant returns the place of a set that nobody needs, or nil: first is the way that is liked best. One whose reply
-// is withheld keeps its place.
-func vacant(set *[tableWays]peer, first uint64, now int64) *peer {
-	for i := range uint64(tableWays) {
-		if p := &set[(first^i)%tableWays]; idle(p.last, now) && p.held == 0 {
+// vacant returns a place that nobody needs, or nil. One whose reply is withheld keeps its place.
+func (s *set) vacant(now int64) *peer {
+	for i := range s {
+		if p := &s[i]; idle(p.last, now) && p.held == 0 {
 			return p
 		}
 	}
 	return nil
 }
 
-// leastWorth returns the peer of a set that is missed least: the one with the lowest count, or of several the one
+// leastWorth returns the peer of the set that is missed least: the one with the lowest count, or of several the one
 // that has been silent for longest. It is nil when all of them have replies withheld.
-func leastWorth(set *[tableWays]peer) (least *peer) {
-	for i := range set {
-		p := &set[i]
+func (s *set) leastWorth() (least *peer) {
+	for i := range s {
+		p := &s[i]
 		if p.held == 0 && (least == nil || p.count < least.count || p.count == least.count && p.last < least.last) {
 			least = p
 		}

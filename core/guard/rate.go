@@ -88,6 +88,9 @@ func (b *bucket) level(cell uint64, now int64) int64 {
 	return level
 }
 
+// fetch reads what there is of the prefix with the hash h, so that the processor has it at hand.
+func (r *rates) fetch(h uint64) uint64 { return r.lines[h/lineCells%rateLines][0].Load() }
+
 // find returns the cell of the prefix with the hash h, what is in it and the level of its bucket. A prefix that
 // has no bucket gets the cell of the emptiest in its line: its own, if that is dry, where it is found at once
 // the next time.

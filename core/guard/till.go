@@ -15,6 +15,9 @@ type tab struct {
 	owed   int64  // ticks that are not paid yet
 }
 
+// pair is the two tabs of which a prefix may have one.
+type pair [2]tab
+
 // origin is what a tab was copied from. It lies apart, since only opening and settling a tab need it.
 type origin struct {
 	cell *atomic.Uint64
@@ -37,7 +40,7 @@ const (
 
 // till is a worker's side of the rates.
 type till struct {
-	tabs    [tabPairs][2]tab // first, where it begins with a cache line
+	tabs    [tabPairs]pair // first, where it begins with a cache line
 	origins [tabPairs][2]origin
 	bucket
 	share int64 // ticks
@@ -56,52 +59,75 @@ func (t *till) begin(now int64) { t.now = now / int64(tick) }
 // pairOf returns which two tabs the prefix with the hash h may have.
 func pairOf(h uint64) uint64 { return h >> 32 % tabPairs }
 
-// fetch reads what there is of the prefix with the hash h, so that the processor has it at hand.
-func (t *till) fetch(h uint64) uint64 {
-	pair := &t.tabs[pairOf(h)]
-	if pair[0].prefix == h || pair[1].prefix == h {
-		return 0
+// way returns which of the two tabs is that of the prefix with the hash h; the first if neither is. Neither here nor in
+// drier there is a branch that a processor would have to foresee.
+func (p *pair) way(h uint64) (way int) {
+	if p[1].prefix == h {
+		way = 1
 	}
-	return t.rates.lines[h/lineCells%rateLines][0].Load()
+	return way
 }
 
-// tab returns the tab of the prefix with the hash h. It is that until tab is called for another prefix.
+// drier returns which of the two tabs will be dry before the other.
+func (p *pair) drier() (way int) {
+	if p[1].dry < p[0].dry {
+		way = 1
+	}
+	return way
+}
+
+// look returns the tab of the prefix with the hash h; that of another if it has none.
+func (t *till) look(h uint64) *tab {
+	pair := &t.tabs[pairOf(h)]
+	return &pair[pair.way(h)]
+}
+
+// lookAll looks for the tabs of all in row. What they will be opened with, where it has none, it fetches; the result
+// depends on all that.
+func (t *till) lookAll(row []acquaintance) (fetched uint64) {
+	for i := range row {
+		k := &row[i]
+		k.tab = t.look(k.prefix)
+		if k.tab.prefix != k.prefix {
+			fetched += t.rates.fetch(k.prefix)
+		}
+	}
+	return fetched
+}
+
+// isOpen says whether tab is that of the prefix with the hash h, and need not be settled yet.
+func (t *till) isOpen(tab *tab, h uint64) bool {
+	return tab.prefix == h && tab.owed <= t.share && uint64(t.now-tab.opened) <= uint64(t.share)
+}
+
+// tab returns the tab of the prefix with the hash h, settled if that is due. A prefix that has none is given that of
+// another: of two the one that will be dry before the other.
 func (t *till) tab(h uint64) *tab {
 	pair := &t.tabs[pairOf(h)]
-	i := 0
-	if pair[1].prefix == h {
-		i = 1
+	way := pair.way(h)
+	displaced := pair[way].prefix != h
+	if displaced {
+		way = pair.drier()
 	}
-	tab := &pair[i]
-	if tab.prefix != h {
-		return t.displace(h)
+	tab, from := &pair[way], &t.origins[pairOf(h)][way]
+	if t.isOpen(tab, h) {
+		return tab
 	}
-	if tab.owed > t.share || uint64(t.now-tab.opened) > uint64(t.share) {
-		from := &t.origins[pairOf(h)][i]
-		t.settle(tab, from, false)
-		t.open(tab, from, h)
+	if !displaced || !t.forgets(tab) {
+		t.settle(tab, from, displaced)
 	}
-	return tab
-}
-
-// displace gives the prefix with the hash h the tab of another: of two the one that will be dry before the other.
-func (t *till) displace(h uint64) *tab {
-	pair := &t.tabs[pairOf(h)]
-	i := 0
-	if pair[1].dry < pair[0].dry {
-		i = 1
-	}
-	from := &t.origins[pairOf(h)][i]
-	t.settle(&pair[i], from, true)
-	t.open(&pair[i], from, h)
-	return &pair[i]
-}
-
-// open makes tab that of the prefix with the hash h.
-func (t *till) open(tab *tab, from *origin, h uint64) {
 	cell, seen, level := t.rates.find(h, t.now)
 	tab.prefix, tab.opened, tab.dry, tab.owed = h, t.now, t.now+level, 0
 	from.cell, from.seen = cell, seen
+	return tab
+}
+
+// isSpent says whether a tab that is displaced makes no difference to this worker any more.
+func (t *till) isSpent(tab *tab) bool { return t.level(tab) == 0 && tab.owed*dryPaid <= t.share }
+
+// forgets says whether what is owed on a tab that is displaced is not paid.
+func (t *till) forgets(tab *tab) bool {
+	return t.isSpent(tab) && fold(tab.prefix^uint64(t.now), t.key)%dryPaid != 0
 }
 
 // level returns what the bucket holds. A time that is further ahead than it can be is from before the clock went
@@ -125,13 +151,9 @@ func (t *till) settle(tab *tab, from *origin, displaced bool) {
 	if tab.owed == 0 {
 		return
 	}
-	level := t.level(tab)
-	if displaced && level == 0 && tab.owed*dryPaid <= t.share {
-		if draw := fold(tab.prefix^uint64(t.now), t.key); draw%dryPaid != 0 {
-			return
-		}
+	if displaced && t.isSpent(tab) { // and is not forgotten: it pays for those that are
 		tab.owed *= dryPaid
-	} else if t.rates.swap(tab.prefix, from.cell, from.seen, level, t.now) {
+	} else if t.rates.swap(tab.prefix, from.cell, from.seen, t.level(tab), t.now) {
 		return
 	}
 	t.rates.pay(tab.prefix, tab.owed, t.now)
@@ -140,8 +162,8 @@ func (t *till) settle(tab *tab, from *origin, displaced bool) {
 // close pays everything.
 func (t *till) close() {
 	for i := range t.tabs {
-		for j := range t.tabs[i] {
-			t.settle(&t.tabs[i][j], &t.origins[i][j], false)
+		for way := range t.tabs[i] {
+			t.settle(&t.tabs[i][way], &t.origins[i][way], false)
 		}
 	}
 }
