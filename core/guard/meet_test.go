@@ -14,6 +14,40 @@ import (
 // Whether the messages of a batch are met together, in parts or one by one says nothing about what becomes of their
 // datagrams.
 func TestMeetingTogetherChangesNothing(t *testing.T) {
+	seen, counts := meetTogether(t, someMessage)
+	for _, v := range []guard.Verdict{
+		guard.Admit, guard.PortZero, guard.Multicast, guard.Own, guard.Denied, guard.Group, guard.Rate, guard.Returned,
+	} {
+		if seen[v] == 0 {
+			t.Errorf("no datagram had the verdict %v: %v", v, seen)
+		}
+	}
+	if counts.Withheld == 0 || counts.Released == 0 || counts.Lost == 0 {
+		t.Errorf("%+v", counts)
+	}
+}
+
+// Nor does it where a crowd passes through the tables, and takes places away that others had when they were met.
+func TestMeetingInACrowdChangesNothing(t *testing.T) {
+	regulars, next := crowd(200, false), 0
+	_, counts := meetTogether(t, func(rng *rand.Rand) core.Message {
+		d := regulars[next%len(regulars)]
+		if rng.IntN(2) == 0 {
+			d.From = randomPeer(rng)
+		} else {
+			next++
+		}
+		return core.Message{Data: d.Data[:rng.IntN(3)], From: d.From, To: d.To}
+	})
+	if counts.Withheld == 0 {
+		t.Errorf("%+v", counts)
+	}
+}
+
+// meetTogether has three workers answer the same batches of such messages, which they meet together, in parts, and one
+// by one. It returns how many datagrams had each verdict, and what else a worker did.
+func meetTogether(t *testing.T, message func(*rand.Rand) core.Message) (seen [guard.Verdicts]int, counts guard.Counts) {
+	t.Helper()
 	policy := &guard.Policy{
 		Rate: 1000, Burst: 40, LowPortExchanges: 3, ClientPortExchanges: 5, Seed: 1,
 		Deny: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/25")},
@@ -21,8 +55,6 @@ func TestMeetingTogetherChangesNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	together, parts, single := newWorker(t, policy, silent, "[::]:1060"), newWorker(t, policy, silent, "[::]:1060"),
 		newWorker(t, policy, silent, "[::]:1060")
-	var seen [guard.Verdicts]int
-	released := 0
 	now := guardtest.Epoch
 	for batch := range 300 {
 		now = now.Add(3 * time.Millisecond)
@@ -31,7 +63,7 @@ func TestMeetingTogetherChangesNothing(t *testing.T) {
 		}
 		messages := make([]core.Message, rng.IntN(300))
 		for i := range messages {
-			messages[i] = someMessage(rng)
+			messages[i] = message(rng)
 			if i > 0 && rng.IntN(3) == 0 {
 				messages[i] = messages[i-1]
 			}
@@ -61,9 +93,6 @@ func TestMeetingTogetherChangesNothing(t *testing.T) {
 			if string(a) != string(b) || string(a) != string(c) {
 				t.Fatalf("batch %d, message %d: %q, %q and %q are released", batch, i, a, b, c)
 			}
-			if a != nil {
-				released++
-			}
 			reply := append([]byte("r"), m.Data...)
 			sent := single.Replied(m.Data, reply)
 			if sent != together.Replied(m.Data, reply) || sent != parts.Replied(m.Data, reply) {
@@ -74,16 +103,7 @@ func TestMeetingTogetherChangesNothing(t *testing.T) {
 			t.Fatalf("batch %d: %+v alone, %+v together, %+v in parts", batch, single.Counts, together.Counts, parts.Counts)
 		}
 	}
-	for _, v := range []guard.Verdict{
-		guard.Admit, guard.PortZero, guard.Multicast, guard.Own, guard.Denied, guard.Group, guard.Rate, guard.Returned,
-	} {
-		if seen[v] == 0 {
-			t.Errorf("no datagram had the verdict %v: %v", v, seen)
-		}
-	}
-	if single.Counts.Withheld == 0 || released == 0 || single.Counts.Lost == 0 {
-		t.Errorf("%+v, %d released", single.Counts, released)
-	}
+	return seen, single.Counts
 }
 
 // someMessage is from one of a few peers, of all kinds.
