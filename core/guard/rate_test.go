@@ -244,6 +244,9 @@ func TestFloodOfSources(t *testing.T) {
 			&sender{addr: netip.AddrFrom4([4]byte{198, 18, byte(i), 1}), rate: 100},
 			&sender{addr: netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::1", i)), rate: 100})
 	}
+	for i := range 20 {
+		innocent = append(innocent, &sender{addr: netip.AddrFrom4([4]byte{203, 1, byte(i), 1}), rate: 9 * guard.DefaultRate / 10})
+	}
 	for i := range 10 {
 		heavy = append(heavy, &sender{addr: netip.AddrFrom4([4]byte{203, 0, byte(i), 1}), rate: 5 * guard.DefaultRate})
 	}
@@ -376,9 +379,10 @@ func TestSpreadPrefixHasItsRateOnce(t *testing.T) {
 // That holds too while so many others come that each worker forgets it between two of its datagrams.
 func TestFloodDoesNotHideASpreadPrefix(t *testing.T) {
 	if !long() {
-		t.Skip("it takes 24 million datagrams: go tool mage guard:simulate")
+		t.Skip("it takes 88 million datagrams: go tool mage guard:simulate")
 	}
 	spread(t, 4, 2*time.Millisecond, 6000)
+	spread(t, 20, 10*time.Millisecond, 16_000)
 }
 
 // spread sends datagrams of one prefix to each of so many workers for two seconds, and between two of them those of
