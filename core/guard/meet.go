@@ -17,6 +17,7 @@ type meeting struct {
 	messages []core.Message
 	first    int                    // of those that were met last
 	row      [meetings]acquaintance // of these
+	fetched  uint64                 // something that depends on all that was fetched; else a compiler would leave it out
 
 	to   netip.AddrPort // the local address that was asked last
 	here uint64         // its hash
@@ -76,9 +77,7 @@ func (w *Worker) meetFrom(first int) {
 		}
 	}
 	if w.till != nil {
-		for i := range row {
-			row[i].tab = w.till.look(row[i].prefix)
-		}
+		met.fetched = w.till.lookAll(row)
 	}
 }
 

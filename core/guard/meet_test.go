@@ -14,7 +14,7 @@ import (
 // Whether the messages of a batch are met together, in parts or one by one says nothing about what becomes of their
 // datagrams.
 func TestMeetingTogetherChangesNothing(t *testing.T) {
-	seen, counts := meetTogether(t, someMessage)
+	seen, counts := meetTogether(t, 40, someMessage)
 	for _, v := range []guard.Verdict{
 		guard.Admit, guard.PortZero, guard.Multicast, guard.Own, guard.Denied, guard.Group, guard.Rate, guard.Returned,
 	} {
@@ -30,7 +30,7 @@ func TestMeetingTogetherChangesNothing(t *testing.T) {
 // Nor does it where a crowd passes through the tables, and takes places away that others had when they were met.
 func TestMeetingInACrowdChangesNothing(t *testing.T) {
 	regulars, next := crowd(200, false), 0
-	_, counts := meetTogether(t, func(rng *rand.Rand) core.Message {
+	_, counts := meetTogether(t, guard.DefaultRate, func(rng *rand.Rand) core.Message {
 		d := regulars[next%len(regulars)]
 		if rng.IntN(2) == 0 {
 			d.From = randomPeer(rng)
@@ -46,10 +46,10 @@ func TestMeetingInACrowdChangesNothing(t *testing.T) {
 
 // meetTogether has three workers answer the same batches of such messages, which they meet together, in parts, and one
 // by one. It returns how many datagrams had each verdict, and what else a worker did.
-func meetTogether(t *testing.T, message func(*rand.Rand) core.Message) (seen [guard.Verdicts]int, counts guard.Counts) {
+func meetTogether(t *testing.T, burst int, message func(*rand.Rand) core.Message) (seen [guard.Verdicts]int, counts guard.Counts) {
 	t.Helper()
 	policy := &guard.Policy{
-		Rate: 1000, Burst: 40, LowPortExchanges: 3, ClientPortExchanges: 5, Seed: 1,
+		Rate: guard.DefaultRate, Burst: burst, LowPortExchanges: 3, ClientPortExchanges: 5, Seed: 1,
 		Deny: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/25")},
 	}
 	rng := rand.New(rand.NewPCG(11, 12))

@@ -21,8 +21,7 @@ package guard
 //
 // A worker fills a copy of a bucket and pays into the table once a batch at most, as till.go says. So of W
 // workers that a prefix is spread over, W-1 may each answer a batch and the 64th part of a bucket too many.
-// They are owed: a bucket can be filled to twice its size. In a crowd of prefixes a worker charges one datagram
-// in eight, eightfold: by as much a bucket may be wrong for a while.
+// They are owed: a bucket can be filled to twice its size.
 
 import (
 	"math/rand/v2"
@@ -88,6 +87,9 @@ func (b *bucket) level(cell uint64, now int64) int64 {
 	}
 	return level
 }
+
+// fetch reads what there is of the prefix with the hash h, so that the processor has it at hand.
+func (r *rates) fetch(h uint64) uint64 { return r.lines[h/lineCells%rateLines][0].Load() }
 
 // find returns the cell of the prefix with the hash h, what is in it and the level of its bucket. A prefix that
 // has no bucket gets the cell of the emptiest in its line: its own, if that is dry, where it is found at once

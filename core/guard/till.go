@@ -32,10 +32,10 @@ const (
 	// lost such a part since: at the defaults, after 15 milliseconds.
 	shares = 64
 
-	// A crowd is more prefixes than a worker has tabs for, each of which sends little. Of its datagrams one in so
-	// many gets a tab, and is charged for as many, and the others pass by: in the long run nobody is charged too
-	// little or too much, and what comes once costs nothing.
-	sampled = 8
+	// One in so many tabs that are dry when another prefix needs their place is paid, so many times over. They
+	// make no difference to this worker any more, but to others they may; and a flood of sources that come once
+	// costs nobody a write to memory that is shared.
+	dryPaid = 8
 )
 
 // till is a worker's side of the rates.
@@ -46,9 +46,7 @@ type till struct {
 	share int64 // ticks
 	rates *rates
 	key   uint64 // of draws that nobody else can compute
-	drawn uint64 // how many draws there were
 	now   int64  // ticks
-	blank tab    // that of datagrams that pass by: nobody pays what is charged on it
 }
 
 func newTill(r *rates, key uint64) *till {
@@ -84,13 +82,26 @@ func (t *till) look(h uint64) *tab {
 	return &pair[pair.way(h)]
 }
 
+// lookAll looks for the tabs of all in row. What they will be opened with, where it has none, it fetches; the result
+// depends on all that.
+func (t *till) lookAll(row []acquaintance) (fetched uint64) {
+	for i := range row {
+		k := &row[i]
+		k.tab = t.look(k.prefix)
+		if k.tab.prefix != k.prefix {
+			fetched += t.rates.fetch(k.prefix)
+		}
+	}
+	return fetched
+}
+
 // isOpen says whether tab is that of the prefix with the hash h, and need not be settled yet.
 func (t *till) isOpen(tab *tab, h uint64) bool {
 	return tab.prefix == h && tab.owed <= t.share && uint64(t.now-tab.opened) <= uint64(t.share)
 }
 
 // tab returns the tab of the prefix with the hash h, settled if that is due. A prefix that has none is given that of
-// another: of two the one that will be dry before the other. A datagram that passes by gets a blank one.
+// another: of two the one that will be dry before the other.
 func (t *till) tab(h uint64) *tab {
 	pair := &t.tabs[pairOf(h)]
 	way := pair.way(h)
@@ -102,35 +113,21 @@ func (t *till) tab(h uint64) *tab {
 	if t.isOpen(tab, h) {
 		return tab
 	}
-	crowded := displaced && t.isSpent(tab)
-	switch {
-	case !crowded:
-		t.settle(tab, from)
-	case t.draw(h)%sampled != 0:
-		t.blank.dry = t.now
-		return &t.blank
-	default:
-		t.rates.pay(tab.prefix, tab.owed, t.now)
+	if !displaced || !t.forgets(tab) {
+		t.settle(tab, from, displaced)
 	}
 	cell, seen, level := t.rates.find(h, t.now)
 	tab.prefix, tab.opened, tab.dry, tab.owed = h, t.now, t.now+level, 0
 	from.cell, from.seen = cell, seen
-	if crowded {
-		t.charge(tab, level, (sampled-1)*t.weight) // for those that passed by
-	}
 	return tab
 }
 
-// isSpent says whether a tab may go to a crowd: it makes no difference to this worker any more. Where so many datagrams
-// as are charged at once are more than a share of a bucket, each is charged by itself.
-func (t *till) isSpent(tab *tab) bool {
-	return tab.owed > 0 && t.level(tab) == 0 && sampled*t.weight <= t.share
-}
+// isSpent says whether a tab that is displaced makes no difference to this worker any more.
+func (t *till) isSpent(tab *tab) bool { return t.level(tab) == 0 && tab.owed*dryPaid <= t.share }
 
-// draw returns a number that nobody else can compute, another one each time.
-func (t *till) draw(h uint64) uint64 {
-	t.drawn++
-	return fold(h^t.drawn, t.key)
+// forgets says whether what is owed on a tab that is displaced is not paid.
+func (t *till) forgets(tab *tab) bool {
+	return t.isSpent(tab) && fold(tab.prefix^uint64(t.now), t.key)%dryPaid != 0
 }
 
 // level returns what the bucket holds. A time that is further ahead than it can be is from before the clock went
@@ -150,28 +147,23 @@ func (t *till) charge(tab *tab, level, amount int64) {
 }
 
 // settle pays what is owed. While no other worker has been at the cell, the copy is the truth.
-func (t *till) settle(tab *tab, from *origin) {
-	if tab.owed == 0 || t.rates.swap(tab.prefix, from.cell, from.seen, t.level(tab), t.now) {
+func (t *till) settle(tab *tab, from *origin, displaced bool) {
+	if tab.owed == 0 {
+		return
+	}
+	if displaced && t.isSpent(tab) { // and is not forgotten: it pays for those that are
+		tab.owed *= dryPaid
+	} else if t.rates.swap(tab.prefix, from.cell, from.seen, t.level(tab), t.now) {
 		return
 	}
 	t.rates.pay(tab.prefix, tab.owed, t.now)
-}
-
-// fine charges the prefix with the hash h for so many datagrams, whether it has a tab or not.
-func (t *till) fine(h uint64, datagrams int) {
-	amount := int64(datagrams) * t.weight
-	if tab := t.look(h); tab.prefix == h {
-		t.charge(tab, t.level(tab), amount)
-		return
-	}
-	t.rates.pay(h, amount, t.now)
 }
 
 // close pays everything.
 func (t *till) close() {
 	for i := range t.tabs {
 		for way := range t.tabs[i] {
-			t.settle(&t.tabs[i][way], &t.origins[i][way])
+			t.settle(&t.tabs[i][way], &t.origins[i][way], false)
 		}
 	}
 }

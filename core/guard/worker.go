@@ -87,13 +87,12 @@ func (w *Worker) Admit(message int, d *core.Datagram) (limit int, v Verdict) {
 	kind := w.guard.kind(k)
 	if kind.limited { // no method of its own, for to call one takes a nanosecond
 		t := w.till
-		tab := k.tab
-		if !t.isOpen(tab, k.prefix) {
-			tab = t.tab(k.prefix)
+		if !t.isOpen(k.tab, k.prefix) {
+			k.tab = t.tab(k.prefix)
 		}
-		if level := t.level(tab); level < t.edge {
-			t.charge(tab, level, t.weight)
-		} else if !w.affords(tab, level) {
+		if level := t.level(k.tab); level < t.edge {
+			t.charge(k.tab, level, t.weight)
+		} else if !w.affords(k.tab, level) {
 			return 0, Rate
 		}
 	}
@@ -186,7 +185,8 @@ func (w *Worker) withholds(k *acquaintance, reply []byte) bool {
 // Fault says that the handler failed on the datagram that was admitted last. Its prefix pays for it.
 func (w *Worker) Fault() {
 	if k := w.met.known(w.message); k.verdict == Admit && w.guard.kind(k).limited {
-		w.till.fine(k.prefix, w.guard.policy.FaultCost)
+		tab := w.till.tab(k.prefix)
+		w.till.charge(tab, w.till.level(tab), int64(w.guard.policy.FaultCost)*w.till.weight)
 	}
 }
 
