@@ -172,11 +172,14 @@ func (g *Guard) explainFixed() (lines []string) {
 				patienceGaps, patience, pause),
 			fmt.Sprintf("a worker knows %d peers, and has room for %d replies of up to %d bytes and %d that are longer",
 				tableSets*tableWays, smallReplies, smallSize, largeReplies),
+			fmt.Sprintf("where that is not enough, one datagram in %d of a peer that it does not know gets the place of another, or fewer",
+				1<<newcomerBits),
 		)
 	}
 	if g.rates != nil {
 		lines = append(lines, fmt.Sprintf("there is room for %d prefixes that have sent something of late, and for %d at each worker",
-			rateLines*lineCells, 2*tabPairs))
+			rateLines*lineCells, 2*tabPairs),
+			fmt.Sprintf("a worker tells the others what it has answered of a prefix when that is one part in %d of what may come at once", shares))
 	}
 	return lines
 }

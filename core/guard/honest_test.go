@@ -114,7 +114,7 @@ func TestHonestClients(t *testing.T) {
 					most = int(s.Received) / tt.every
 				}
 				least := most
-				if tt.path.Jitter > 0 { // it may be a quarter later that a gap is as long as others
+				if tt.path.Jitter > 0 { // it may be later that a gap is as long as others
 					least = most * 4 / 5
 				}
 				t.Logf("of %d datagrams %d lost; %d withheld, %d released; %v of virtual time",

@@ -58,7 +58,8 @@ const (
 
 // furtherExchanges is how many exchanges a peer may have at most beyond its limit, until there is a good moment to
 // withhold a reply, and room for it: many peers may come to their limits at the same moment, and they have to go on
-// for a while to take turns. At the default a loop with a service is below 1,000 datagrams, counted both ways.
+// for a while to take turns. At the default a loop with a service is below 1,000 datagrams, counted both ways, from when it
+// has a place in the table: while a flood of sources fills that, it gets one after some sixty exchanges.
 func furtherExchanges(limit uint32) uint32 { return min(limit/4-limit/100, mostFurther) }
 
 // arrived notes a datagram of a peer, with its payload. It returns the withheld reply that the datagram releases,

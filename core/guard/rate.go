@@ -19,7 +19,7 @@ package guard
 //     nobody took meanwhile, finds its bucket full: one in half a million at the defaults, and for two seconds
 //     at most.
 //
-// A worker fills a copy of a bucket and pays into the table once a batch at most, as till.go says. So of W
+// A worker fills a copy of a bucket and pays into the table when it owes a part of one, as till.go says. So of W
 // workers that a prefix is spread over, W-1 may each answer a batch and the 64th part of a bucket too many.
 // They are owed: a bucket can be filled to twice its size.
 

@@ -3,9 +3,9 @@ package guard
 import "sync/atomic"
 
 // A write to memory that other workers write to costs as much as all the rest that a guard does for a datagram. So
-// a worker has a copy of each bucket that it fills, and pays what is owed into the shared table when the next batch
-// has something for that prefix and it is more than a share of a bucket, or the copy is old; or when the place of
-// the copy is needed. It looks at what others have paid at these moments too.
+// a worker has a copy of each bucket that it fills, and pays what is owed into the shared table when something comes
+// for that prefix and it is more than a share of a bucket, or the copy is old; or when the place of the copy is
+// needed. It looks at what others have paid at these moments too.
 
 // tab is a worker's copy of the bucket of one prefix. Two of them fill a cache line.
 type tab struct {

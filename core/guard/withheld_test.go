@@ -227,7 +227,7 @@ func TestStoreOfWithheldReplies(t *testing.T) {
 	}
 }
 
-// Without room for its reply a loop lives for a quarter longer, and no more.
+// Without room for its reply a loop has its further exchanges, and no more.
 func TestLoopsEndWithoutRoom(t *testing.T) {
 	const peers, limit, most = 1000, 400, 496
 	w := newWorker(t, &guard.Policy{LowPortExchanges: limit, Seed: 1}, silent, "127.0.0.1:1060")
@@ -255,8 +255,8 @@ func TestLoopsEndWithoutRoom(t *testing.T) {
 	}
 }
 
-// A loop that gets faster and faster never comes after a gap that is as long as others: it too lives for a quarter
-// longer, and no more.
+// A loop that gets faster and faster never comes after a gap that is as long as others: it too has its
+// further exchanges, and no more.
 func TestLoopsThatGetFasterEnd(t *testing.T) {
 	for _, tt := range []struct{ limit, most int }{{1, 1}, {10, 12}, {400, 496}, {65_536, 69_632}} {
 		c := converse(t, &guard.Policy{LowPortExchanges: tt.limit, Seed: 1}, "127.0.0.1:2000")

@@ -16,7 +16,7 @@ import (
 // What a loop may live after one forged datagram, in datagrams that one of ours receives.
 const (
 	MostLow    = 500    // from a peer below the ports of clients, or from a known service: 1,000 with its replies
-	MostClient = 70_000 // from a peer on a client's port
+	MostClient = 70_000 // from a peer on a client's port, which may have 65,536 exchanges: they are twice as many with its replies
 )
 
 // Most returns the bound on a loop with a peer on that port, as far as ports tell.
