@@ -296,6 +296,36 @@ func TestFaultsSilenceTheirSender(t *testing.T) {
 	}
 }
 
+// That who observes panics is nobody's fault but his own.
+func TestPanicsOfObserversCostNobody(t *testing.T) {
+	handler := core.HandlerFunc(func(dst []byte, d *core.Datagram) ([]byte, error) {
+		if string(d.Data) == "panic" {
+			panic("I cannot go on")
+		}
+		return append(dst, d.Data...), nil
+	})
+	synctest.Test(t, func(t *testing.T) {
+		outcomes := make(map[server.Outcome]int)
+		h := open(t, &server.Server{Handler: handler, Observe: func(o *server.Observation) {
+			outcomes[o.Outcome]++
+			panic("I cannot look")
+		}})
+		h.peer.Forge(netip.MustParseAddrPort("203.0.113.7:40000"), listener, []byte("panic"))
+		for range 50 {
+			h.peer.Forge(netip.MustParseAddrPort("198.51.100.7:40000"), listener, []byte("fine"))
+		}
+		stop := h.serve()
+		h.ask(t, "")
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		s := h.Stats()
+		if s.Panics != 53 || s.Replied != 51 || outcomes[server.Fault] != 1 || outcomes[server.Replied] != 51 {
+			t.Errorf("%d panics, %d replies, refused %v; observed %v", s.Panics, s.Replied, s.Refused, outcomes)
+		}
+	})
+}
+
 func TestServeRefusesABadPolicy(t *testing.T) {
 	h := open(t, &server.Server{Handler: reply.Length{}, Guard: &guard.Policy{Rate: -1}})
 	if err := h.Serve(t.Context(), h.conn); err == nil || !strings.Contains(err.Error(), "rate is -1") {

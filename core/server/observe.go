@@ -49,6 +49,7 @@ func (w *worker) observe(o Observation) {
 	if w.server.Observe == nil {
 		return
 	}
+	w.asking = false
 	o.Datagram = &w.datagram
 	w.observation = o
 	w.server.Observe(&w.observation)

@@ -45,7 +45,8 @@ type Server struct {
 	Drain time.Duration
 
 	// Observe is told what became of each datagram, by each worker in the worker's own goroutine: it must be safe
-	// for that, and it delays what comes after. Nil, the default, costs nothing.
+	// for that, and it delays what comes after. That it panics is logged and counted, as when the handler does. Nil,
+	// the default, costs nothing.
 	Observe func(*Observation)
 
 	mu      sync.Mutex

@@ -31,6 +31,8 @@ type worker struct {
 	message  int           // index of the message that datagram came in
 	rest     []byte        // of that message: the segments behind datagram
 	datagram core.Datagram // the one that is being answered
+	asking   bool          // the handler: that it panics is due to the datagram, and its sender pays
+	untold   bool          // that it panicked: who observes is to know
 
 	observation Observation // for who wants to know; used again and again
 
@@ -126,11 +128,17 @@ func (w *worker) walk() (done bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.tally[panics]++
-			w.guard.Fault()
 			w.panicked(p)
-			w.observe(Observation{Outcome: Fault})
+			if w.asking { // else it was who observes, and has no need to be told
+				w.guard.Fault()
+				w.untold = true
+			}
 		}
 	}()
+	if w.untold { // here, because who observes may panic, too
+		w.untold = false
+		w.observe(Observation{Outcome: Fault})
+	}
 	for w.next() {
 		if err := w.answerOne(); err != nil {
 			return false, err
@@ -166,6 +174,7 @@ func (w *worker) answerOne() error {
 	d := &w.datagram
 	w.tally[received]++
 	w.tally[receivedBytes] += uint64(len(d.Data))
+	w.asking = true // whether it is an answer
 	limit, verdict := w.guard.Admit(w.message, d)
 	if verdict != guard.Admit {
 		w.refuse(verdict)
@@ -203,6 +212,7 @@ func (w *worker) answerOne() error {
 
 // ask has the handler answer the datagram at hand.
 func (w *worker) ask(dst []byte) ([]byte, error) {
+	w.asking = true
 	if w.untimed > 0 {
 		w.untimed--
 		return w.handler.Reply(dst, &w.datagram)
