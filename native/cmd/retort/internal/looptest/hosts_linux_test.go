@@ -112,7 +112,7 @@ func TestLoopWithTheListingOfAnotherHost(t *testing.T) {
 		"as a service": {func(port uint16) *guard.Policy {
 			return &guard.Policy{RateLimit: guard.Off, ServicePorts: []uint16{port}}
 		}, guardtest.MostLow},
-		"with a rate": {func(uint16) *guard.Policy { return nil }, 5 * guard.DefaultRate}, // of a loop that turns faster
+		"with a rate": {func(uint16) *guard.Policy { return nil }, guard.DefaultRate}, // a bucket, of a loop that turns many times as fast
 	} {
 		var listing netip.AddrPort
 		b.Do(func() { listing = python(t, b.V4.String()) })
