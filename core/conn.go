@@ -11,8 +11,9 @@ import (
 // methods may be called from any.
 type Conn interface {
 	// Receive waits for at least one datagram and puts what there is into b, replacing what b
-	// held. It returns ErrInterrupted after Interrupt. Any other error says that the Conn is of
-	// no more use: what befalls single datagrams is no error, it is counted in b.Losses.
+	// held. When b.Until comes first, it returns without messages. It returns ErrInterrupted
+	// after Interrupt. Any other error says that the Conn is of no more use: what befalls single
+	// datagrams is no error, it is counted in b.Losses.
 	Receive(b *Batch) error
 
 	// Send sends the replies that b holds. One that cannot be sent costs itself only and is
@@ -74,6 +75,10 @@ type Batch struct {
 	Time     time.Time // when the messages arrived; read once a batch
 	More     bool      // more datagrams were waiting already when Receive returned
 	Losses   Losses    // since the worker last took them
+
+	// Until is how long Receive waits at most; the zero Time is for ever. A worker sets it when it
+	// has something to do then. A Conn need not heed it: that is done with the next datagram instead.
+	Until time.Time
 
 	arena []byte // the memory behind Replies
 	used  int

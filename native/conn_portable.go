@@ -38,7 +38,8 @@ type portable struct {
 	buffers  Buffers
 
 	interrupted atomic.Bool
-	stuck       bool // nothing has left for lastPatience since
+	until       time.Time // the deadline of Receive, if it was not interrupted; zero: none
+	stuck       bool      // nothing has left for lastPatience since
 
 	log         *slog.Logger // nil: silence
 	saidRefused atomic.Bool
@@ -89,14 +90,31 @@ func (c *portable) Interrupt() {
 	_ = c.socket.SetWriteDeadline(time.Now().Add(lastPatience)) // for one that waits; the others have their own
 }
 
+// limitReceive has Receive wait until a time at most, or for ever if that is the zero one.
+func (c *portable) limitReceive(until time.Time) {
+	if until.Equal(c.until) {
+		return
+	}
+	c.until = until
+	_ = c.socket.SetReadDeadline(until) // fails on a closed socket only, where Receive fails anyway
+	if c.interrupted.Load() {           // whose deadline this one may have replaced
+		_ = c.socket.SetReadDeadline(longAgo())
+	}
+}
+
 // Receive implements core.Conn.
 func (c *portable) Receive(b *core.Batch) error {
 	b.Messages, b.More = b.Messages[:0], false
 	b.Clear()
+	c.limitReceive(b.Until)
 	for {
 		n, controls, flags, from, err := c.socket.ReadMsgUDPAddrPort(c.data, c.control)
 		if err != nil {
-			if err := c.endure(err, &b.Losses); err != nil {
+			err := c.endure(err, &b.Losses)
+			if err == core.ErrInterrupted && !c.interrupted.Load() { // the deadline was that of limitReceive
+				b.Time = time.Now()
+				return nil
+			} else if err != nil {
 				return err
 			}
 			continue

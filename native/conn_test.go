@@ -117,9 +117,12 @@ func TestTruncatedNeverArrives(t *testing.T) {
 }
 
 // receiveInBackground starts a Receive and returns its error.
-func receiveInBackground(c core.Conn) <-chan error {
+func receiveInBackground(c core.Conn) <-chan error { return receiveInto(c, core.NewBatch()) }
+
+// receiveInto starts a Receive into b and returns its error.
+func receiveInto(c core.Conn, b *core.Batch) <-chan error {
 	result := make(chan error, 1)
-	go func() { result <- c.Receive(core.NewBatch()) }()
+	go func() { result <- c.Receive(b) }()
 	return result
 }
 
@@ -161,6 +164,43 @@ func TestInterrupt(t *testing.T) {
 		}
 		if got, _ := p.receive(); string(got) != "answer" {
 			t.Errorf("the peer got %q", got)
+		}
+	})
+}
+
+// A Receive that may wait until some time waits no longer, and loses nothing.
+func TestReceiveUntil(t *testing.T) {
+	each(t, func(t *testing.T, way transport) {
+		c := way.listen(t, "127.0.0.1:0")
+		p := newPeer(t, "127.0.0.1")
+		b := core.NewBatch()
+		for range 2 {
+			b.Until = time.Now().Add(20 * time.Millisecond)
+			if err := waitFor(t, receiveInto(c, b)); err != nil || len(b.Messages) != 0 || b.Time.Before(b.Until) || b.More {
+				t.Fatalf("%v and %d messages, %v after the time had come", err, len(b.Messages), b.Time.Sub(b.Until))
+			}
+			p.send(c.LocalAddr(), []byte("in time"))
+			b.Until = time.Time{}
+			if m := receiveOne(t, c, b); string(m.Data) != "in time" {
+				t.Errorf("received %q", m.Data)
+			}
+			b.Until = time.Now().Add(time.Hour)
+			received := receiveInto(c, b)
+			p.send(c.LocalAddr(), []byte("before that"))
+			if err := waitFor(t, received); err != nil || len(b.Messages) != 1 || string(b.Messages[0].Data) != "before that" {
+				t.Fatalf("%v and %d messages", err, len(b.Messages))
+			}
+		}
+		received := receiveInto(c, b)
+		c.Interrupt()
+		if err := waitFor(t, received); err != core.ErrInterrupted {
+			t.Errorf("after Interrupt it returned %v", err)
+		}
+		for _, until := range []time.Time{time.Now().Add(-time.Second), time.Now().Add(time.Hour), {}} {
+			b.Until = until
+			if err := waitFor(t, receiveInto(c, b)); err != core.ErrInterrupted {
+				t.Errorf("a later Receive until %v returned %v", until, err)
+			}
 		}
 	})
 }

@@ -88,10 +88,16 @@ func (h *handle) over() error {
 	return nil
 }
 
-// awaitDatagrams waits until something can be received, or nothing is to be any more.
-func (h *handle) awaitDatagrams() {
-	// Whatever it returns, the next look at the socket tells more.
-	_, _ = unix.Ppoll(h.waiting[:], nil, nil)
+// awaitDatagrams waits until something can be received, or nothing is to be any more; or until a time, unless that is
+// the zero one. It says whether that has come, with nothing else.
+func (h *handle) awaitDatagrams(until time.Time) (inVain bool) {
+	var wait *unix.Timespec // for ever
+	if !until.IsZero() {
+		left := unix.NsecToTimespec(max(int64(time.Until(until)), 0))
+		wait = &left
+	}
+	n, err := unix.Ppoll(h.waiting[:], wait, nil) // after an error the next look at the socket tells more
+	return n == 0 && err == nil
 }
 
 // awaitRoom waits until something can be sent. It returns net.ErrClosed when that is never again, and

@@ -80,7 +80,10 @@ func (c *batched) Receive(b *core.Batch) error {
 			c.offload.stopJoining(c.fd)
 			continue
 		case errno == unix.EAGAIN:
-			c.awaitDatagrams()
+			if c.awaitDatagrams(b.Until) {
+				b.Time = time.Now()
+				return nil
+			}
 			continue
 		case errno != 0:
 			if !c.endures(errno, &b.Losses) {

@@ -33,13 +33,17 @@ var _ core.Conn = (*Conn)(nil)
 func (c *Conn) Receive(b *core.Batch) error {
 	for {
 		c.box.giveBack(c.got)
-		got, err := c.box.take(context.Background(), c.got[:0], max(c.BatchSize, 1))
+		got, err := c.take(b.Until)
 		c.got = got
 		if err != nil {
 			return fmt.Errorf("receive on %v: %w", c.box.addr, err)
 		}
 		b.Time = time.Now()
 		b.Messages, c.joined = b.Messages[:0], c.joined[:0]
+		if len(c.got) == 0 {
+			b.More = false
+			return nil
+		}
 		for _, p := range c.got {
 			if p.truncated {
 				b.Losses.Truncated++
@@ -55,6 +59,21 @@ func (c *Conn) Receive(b *core.Batch) error {
 			return nil
 		}
 	}
+}
+
+// take waits for packets until a time, or for ever if that is the zero one, and takes those that are there.
+func (c *Conn) take(until time.Time) (got []packet, err error) {
+	ctx := context.Background()
+	if !until.IsZero() {
+		limited, cancel := context.WithDeadline(ctx, until)
+		defer cancel()
+		ctx = limited
+	}
+	got, err = c.box.take(ctx, c.got[:0], max(c.BatchSize, 1))
+	if err == context.DeadlineExceeded {
+		err = nil
+	}
+	return got, err
 }
 
 // coalesce joins p to the last message of b if it may follow there: same peer, no longer than the

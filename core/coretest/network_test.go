@@ -199,6 +199,24 @@ func TestInterruptAndClose(t *testing.T) {
 	}
 }
 
+func TestReceiveUntil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, coretest.Faults{})
+		b := core.NewBatch()
+		b.Until = time.Now().Add(time.Minute)
+		if err := c.Receive(b); err != nil || len(b.Messages) != 0 || !b.Time.Equal(b.Until) {
+			t.Errorf("%v and %d messages at %v", err, len(b.Messages), b.Time)
+		}
+		for _, until := range []time.Time{b.Until, b.Until.Add(time.Hour), {}} {
+			p.Send(server, []byte("question"))
+			b.Until = until
+			if err := c.Receive(b); err != nil || len(b.Messages) != 1 || string(b.Messages[0].Data) != "question" {
+				t.Errorf("%v and %d messages", err, len(b.Messages))
+			}
+		}
+	})
+}
+
 func TestSendAfterInterrupt(t *testing.T) {
 	c, p := pair(t, coretest.Faults{})
 	p.Send(server, []byte("question"))

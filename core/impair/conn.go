@@ -143,6 +143,15 @@ func (c *Conn) Receive(b *core.Batch) error {
 			c.losses.give(&b.Losses)
 			return nil
 		}
+		if until := b.Until; !until.IsZero() {
+			if !now.Before(until) {
+				b.Time, b.More = now, false
+				return nil
+			}
+			if next.IsZero() || until.Before(next) {
+				next = until
+			}
+		}
 		wait(next, now, c.in.wake, c.received)
 	}
 }

@@ -206,6 +206,30 @@ func TestDelay(t *testing.T) {
 	})
 }
 
+// Who waits until some time only waits no longer for what is delayed, and gets it the next time.
+func TestReceiveUntil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := setUp(t, "in.delay=20ms")
+		defer c.Close()
+		b := core.NewBatch()
+		for range 2 {
+			began := time.Now()
+			peer.Send(serverAddr, number(1))
+			b.Until = began.Add(15 * time.Millisecond)
+			if err := c.Receive(b); err != nil || len(b.Messages) != 0 || !b.Time.Equal(b.Until) {
+				t.Errorf("%v and %d messages at %v", err, len(b.Messages), b.Time)
+			}
+			b.Until = began.Add(30 * time.Millisecond)
+			if err := c.Receive(b); err != nil || len(b.Messages) != 1 || b.Time.Sub(began) != 20*time.Millisecond {
+				t.Errorf("%v and %d messages after %v", err, len(b.Messages), b.Time.Sub(began))
+			}
+			if err := c.Receive(b); err != nil || len(b.Messages) != 0 || !b.Time.Equal(b.Until) {
+				t.Errorf("%v and %d messages at %v", err, len(b.Messages), b.Time)
+			}
+		}
+	})
+}
+
 // What nobody overtakes arrives all the same.
 func TestReorderAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
