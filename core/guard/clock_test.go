@@ -49,7 +49,7 @@ func TestClockThatIsSet(t *testing.T) {
 			}
 		}
 
-		c := &conversation{t, firstWorker(t, limited), 0, netip.MustParseAddrPort("127.0.0.1:2000"), public}
+		c := &conversation{t: t, w: firstWorker(t, limited), from: netip.MustParseAddrPort("127.0.0.1:2000"), to: public}
 		for i, want := range []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 2} {
 			at := begin.Add(time.Duration(i) * soon)
 			if i == 11 {
@@ -94,7 +94,9 @@ func TestArrivalsBeforeTheFirst(t *testing.T) {
 		if most := 3*guard.DefaultRate + burst; heavy.found == 0 || heavy.found > time.Second || heavy.admitted > most {
 			t.Errorf("%v before the first: of %d above the rate %d were admitted", ahead, heavy.sent, heavy.admitted)
 		}
-		c := &conversation{t, w, 3 * time.Second, netip.MustParseAddrPort("127.0.0.1:2000"), public}
+		c := &conversation{
+			t: t, w: w, now: 3 * time.Second, from: netip.MustParseAddrPort("127.0.0.1:2000"), to: public,
+		}
 		c.alternate(10)
 		c.wait(soon).ask("a", "b", 0)
 		c.wait(soon).ask("c", "d", 2)

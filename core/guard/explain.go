@@ -158,7 +158,8 @@ func (g *Guard) explainLoops() []string {
 		fmt.Sprintf("and after %d to a peer on another port", p.ClientPortExchanges),
 		fmt.Sprintf("or up to %d and %d later, when a gap between its datagrams is as long as any of late, and there is room",
 			furtherExchanges(g.exchanges[1]), furtherExchanges(g.exchanges[0])),
-		"it is sent with the reply to its peer's next datagram, if that comes soon, and is lost otherwise",
+		"it is sent with the reply to its peer's next datagram, if that comes soon, and late otherwise",
+		"after a late one the next reply is withheld too, and is lost if its peer does not go on without that either",
 		several,
 	}
 }
@@ -168,8 +169,8 @@ func (g *Guard) explainFixed() (lines []string) {
 	if g.policy.LoopGuard != Off {
 		lines = append(lines,
 			fmt.Sprintf("a peer that says nothing for %v begins anew", pause),
-			fmt.Sprintf("a withheld reply waits for %d of its peer's longest gaps of late and %v, but for %v at most",
-				patienceGaps, patience, pause),
+			fmt.Sprintf("a withheld reply waits for %d of its peer's longest gaps of late and %v, and one after a late one %v, but for %v at most",
+				patienceGaps, firstPatience, patience, pause),
 			fmt.Sprintf("a worker knows %d peers, and has room for %d replies of up to %d bytes and %d that are longer",
 				tableSets*tableWays, smallReplies, smallSize, largeReplies),
 			fmt.Sprintf("where that is not enough, one datagram in %d of a peer that it does not know gets the place of another, or fewer",

@@ -18,6 +18,7 @@ const (
 // store keeps withheld replies until they are released or lost.
 type store struct {
 	used   uint64 // a set of slots: the large ones lie behind the small ones
+	due    uint64 // a set, of these: have waited for long enough, and are to be sent late
 	oldest int64  // no deadline is earlier
 	counts *Counts
 	slots  [smallReplies + largeReplies]slot
@@ -31,6 +32,7 @@ type slot struct {
 	message  core.Message // that it answers, without its data
 	deadline int64
 	payload  []byte // valid until the next reply is withheld
+	echo     bool   // it repeats its request
 }
 
 // room returns the memory of slot i.
@@ -41,8 +43,9 @@ func (s *store) room(i int) []byte {
 	return s.large[i-smallReplies][:]
 }
 
-// keep withholds a reply to m from p, who sent it, until deadline. It returns false when there is no room.
-func (s *store) keep(p *peer, m *core.Message, reply []byte, deadline int64) bool {
+// keep withholds a reply to m from p, who sent it, until deadline. Echo says that the reply repeats its request. It
+// returns false when there is no room.
+func (s *store) keep(p *peer, m *core.Message, reply []byte, echo bool, deadline int64) bool {
 	free := ^s.used
 	if len(reply) > smallSize {
 		free &^= allSmall
@@ -56,7 +59,7 @@ func (s *store) keep(p *peer, m *core.Message, reply []byte, deadline int64) boo
 	}
 	s.counts.Withheld++
 	s.used |= 1 << i
-	s.slots[i] = slot{p, *m, deadline, append(s.room(i)[:0], reply...)}
+	s.slots[i] = slot{p, *m, deadline, append(s.room(i)[:0], reply...), echo}
 	s.slots[i].message.Data, s.slots[i].message.Segment = nil, 0
 	p.held = uint8(i + 1)
 	return true
@@ -95,23 +98,28 @@ func (s *store) lose(from netip.AddrPort) {
 
 func (s *store) free(p *peer) {
 	s.used &^= 1 << (p.held - 1)
+	s.due &= s.used
 	p.held = 0
 }
 
-// sweep loses what has waited for too long; every batch begins with it. One that comes earlier than the first
-// deadline pays for one comparison.
+// sweep finds what has waited for too long; every batch begins with it. The replies of peers that are doubted are lost,
+// and the others due. A batch that comes earlier than the first deadline pays for one comparison.
 func (s *store) sweep(now int64) {
 	if s.used == 0 || uint64(s.oldest-now) <= uint64(pause) {
 		return
 	}
 	s.oldest = now + int64(pause)
 	for left := s.used; left != 0; left &= left - 1 {
-		slot := &s.slots[bits.TrailingZeros64(left)]
-		if slot.late(now) {
+		i := bits.TrailingZeros64(left)
+		slot := &s.slots[i]
+		switch {
+		case !slot.late(now):
+			s.oldest = min(s.oldest, slot.deadline)
+		case slot.owner.state&doubted != 0:
 			s.drop(slot.owner)
-			continue
+		default:
+			s.due |= 1 << i
 		}
-		s.oldest = min(s.oldest, slot.deadline)
 	}
 }
 

@@ -46,7 +46,7 @@ func numbered(size int) func(n int) []byte {
 	}
 }
 
-// What honest clients lose: with one request outstanding one datagram in 401 on a low port and one in 65,537 on a
+// What honest clients lose: with one request outstanding one datagram in 402 on a low port and one in 65,538 on a
 // client's, exactly where all exchanges take as long, and else a little less; with more nothing; and nothing where the
 // handler tells questions from answers.
 func TestHonestClients(t *testing.T) {
@@ -65,14 +65,14 @@ func TestHonestClients(t *testing.T) {
 		every     int // one of so many is lost; 0: none
 		size      int // of requests; 0: 8 bytes
 	}{
-		{loopback, clientPort, 1, fast, tagged, 65_537, 0},
-		{loopback, clientPort, 1, fast, reply.Echo{}, 65_537, 0},
-		{loopback, clientPort, 1, fast, reply.Length{}, 65_537, 0},
-		{network, clientPort, 1, jittery, tagged, 65_537, 0},
-		{network, clientPort, 1, far, tagged, 65_537, 0},
-		{loopback, lowPort, 1, fast, tagged, 401, 0},
-		{network, lowPort, 1, jittery, tagged, 401, 0},
-		{network, ntpPort, 1, jittery, tagged, 401, 0},
+		{loopback, clientPort, 1, fast, tagged, 65_538, 0},
+		{loopback, clientPort, 1, fast, reply.Echo{}, 65_538, 0},
+		{loopback, clientPort, 1, fast, reply.Length{}, 65_538, 0},
+		{network, clientPort, 1, jittery, tagged, 65_538, 0},
+		{network, clientPort, 1, far, tagged, 65_538, 0},
+		{loopback, lowPort, 1, fast, tagged, 402, 0},
+		{network, lowPort, 1, jittery, tagged, 402, 0},
+		{network, ntpPort, 1, jittery, tagged, 402, 0},
 		{network, clientPort, 1, jittery, questions{tagged}, 0, 0},
 		{loopback, ntpPort, 1, fast, questions{tagged}, 0, 0},
 		{network, sipPort, 1, jittery, questions{tagged}, 0, 0},
@@ -89,7 +89,7 @@ func TestHonestClients(t *testing.T) {
 		{loopback, lowPort, 64, fast, tagged, 0, 0},
 		{network, lowPort, 64, jittery, tagged, 0, 0},
 		{network, lowPort, 64, far, tagged, 0, 0},
-		{loopback, lowPort, 1, fast, tagged, 401, 4000}, // which must be kept like others
+		{loopback, lowPort, 1, fast, tagged, 402, 4000}, // which must be kept like others
 		{loopback, lowPort, 2, fast, tagged, 0, 4000},
 		{network, lowPort, 3, jittery, tagged, 0, 1500},
 	} {
@@ -169,7 +169,7 @@ func TestQuestionsLoseNothing(t *testing.T) {
 }
 
 // A client that sends several requests at once, and the next when it has all answers, loses nothing, however short or
-// long its pauses are. Only where these are lost in the jitter a few of its gaps look like pauses and are none.
+// long its pauses are, and wherever they are lost in the jitter. Now and then a reply comes late.
 func TestBurstsLoseNothing(t *testing.T) {
 	always := func(d time.Duration) func(*rand.Rand) time.Duration {
 		return func(*rand.Rand) time.Duration { return d }
@@ -189,19 +189,22 @@ func TestBurstsLoseNothing(t *testing.T) {
 		name  string
 		path  guardtest.Path
 		think func(*rand.Rand) time.Duration
-		every uint64 // one of so many may be lost; 0: none
 	}{
-		{"fast", guardtest.Path{Latency: 20 * time.Microsecond}, nil, 0},
-		{"fast, and thinks", guardtest.Path{Latency: 20 * time.Microsecond}, always(10 * time.Millisecond), 0},
-		{"jittery", guardtest.Path{Latency: 2 * time.Millisecond, Jitter: 4 * time.Millisecond}, nil, 0},
-		{"more jitter than anything", guardtest.Path{Latency: 50 * time.Microsecond, Jitter: 5 * time.Millisecond}, nil, 50_000},
-		{"jittery, and thinks", guardtest.Path{Latency: time.Millisecond, Jitter: 2 * time.Millisecond}, evenly(20 * time.Millisecond), 0},
-		{"far", guardtest.Path{Latency: 100 * time.Millisecond, Jitter: 200 * time.Millisecond}, nil, 0},
-		{"thinks for long", guardtest.Path{Latency: 20 * time.Microsecond, Jitter: 100 * time.Microsecond}, evenly(1900 * time.Millisecond), 0},
+		{"fast", guardtest.Path{Latency: 20 * time.Microsecond}, nil},
+		{"fast, and thinks", guardtest.Path{Latency: 20 * time.Microsecond}, always(10 * time.Millisecond)},
+		{"jittery", guardtest.Path{Latency: 2 * time.Millisecond, Jitter: 4 * time.Millisecond}, nil},
+		{"more jitter than anything", guardtest.Path{Latency: 50 * time.Microsecond, Jitter: 5 * time.Millisecond}, nil},
+		{"some take much longer than others", guardtest.Path{Latency: 50 * time.Microsecond, Tail: time.Millisecond}, nil},
+		{"some take longer than others", guardtest.Path{Latency: time.Millisecond, Tail: time.Millisecond}, nil},
+		{"some take much longer than others, and thinks", guardtest.Path{Latency: 50 * time.Microsecond, Tail: 5 * time.Millisecond},
+			evenly(20 * time.Millisecond)},
+		{"jittery, and thinks", guardtest.Path{Latency: time.Millisecond, Jitter: 2 * time.Millisecond}, evenly(20 * time.Millisecond)},
+		{"far", guardtest.Path{Latency: 100 * time.Millisecond, Jitter: 200 * time.Millisecond}, nil},
+		{"thinks for long", guardtest.Path{Latency: 20 * time.Microsecond, Jitter: 100 * time.Microsecond}, evenly(1900 * time.Millisecond)},
 		{"pauses now and then", guardtest.Path{Latency: 20 * time.Microsecond, Jitter: 100 * time.Microsecond},
-			nowAndThen(2*time.Millisecond, 1500*time.Millisecond, 200), 0},
+			nowAndThen(2*time.Millisecond, 1500*time.Millisecond, 200)},
 		{"far, and pauses now and then", guardtest.Path{Latency: 5 * time.Millisecond, Jitter: time.Millisecond},
-			nowAndThen(0, 1500*time.Millisecond, 400), 0},
+			nowAndThen(0, 1500*time.Millisecond, 400)},
 	} {
 		for _, port := range []uint16{lowPort, clientPort} {
 			if port == clientPort && !long() { // there are two chances to lose something
@@ -226,11 +229,7 @@ func TestBurstsLoseNothing(t *testing.T) {
 				s := n.Run(t, &server.Server{Handler: tagged, Guard: &guard.Policy{RateLimit: guard.Off, Seed: 1}})[0]
 				report(t, "%s, port %d, bursts of %d: of %d datagrams %d lost, %d withheld", tt.name, port, window,
 					s.Received, s.Refused[guard.Loop], s.Withheld)
-				most := 0
-				if tt.every > 0 {
-					most = int(s.Received / tt.every)
-				}
-				if lost := int(s.Refused[guard.Loop]); lost > most || c.Missed != lost {
+				if s.Refused[guard.Loop] > 0 || c.Missed > 0 {
 					t.Errorf("%s, port %d, bursts of %d: of %d datagrams %d lost, of %d withheld; the client missed %d",
 						tt.name, port, window, s.Received, s.Refused[guard.Loop], s.Withheld, c.Missed)
 				}

@@ -7,12 +7,16 @@ package guard
 //
 //   - Whoever has other questions on their way goes on, and gets that reply together with the next. He has
 //     lost nothing, and his count starts anew.
-//   - Whoever waited for exactly this reply says nothing. The reply is lost: an honest client asks again,
-//     and a loop is over.
+//   - Whoever waited for exactly this reply says nothing, and gets it late. Then the reply to his very next
+//     datagram is withheld in the same way, for he is doubted; and if he does not go on without that one
+//     either, it is lost: an honest client asks again, and a loop is over.
 //
-// A client that sends several requests at once, and the next when all of them are answered, has others on their way
-// but for the last of them. The first comes after a pause in which it waited for us, so a reply is withheld after a
-// gap that is as long as any of late. A loop's gaps are all alike; if they are not, it lives for a little longer.
+// It takes two for the sake of clients that send several requests at once, and the next when all of them are
+// answered. They have others on their way but for the last of each burst, and from here that is hard to tell from the
+// first. A reply is withheld after a gap that is as long as any of late: the first of a burst comes after a
+// pause in which its client waited for us. (A loop's gaps are all alike; if they are not, it lives for a little longer.)
+// Where the way there delays some datagrams more than others that may be the last all the same. But when its reply comes
+// late its client has waited for nothing else, so what he says next is the first of a burst beyond doubt.
 //
 // Two datagrams of a peer in one batch are the same proof for free: both arrived before any reply of that
 // batch had left. A pause starts the count anew too.
@@ -26,6 +30,7 @@ package guard
 // and they go on; but only who may forge on this host can begin them there.
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/retort-udp/retort/core"
@@ -38,9 +43,11 @@ const (
 
 	// A withheld reply waits for this many times the longest recent gap between two datagrams of its
 	// peer, and a little longer, for a peer may be held up; but not for longer than a pause. Clients
-	// repeat a lost question later than that.
-	patienceGaps = 4
-	patience     = 50 * time.Millisecond
+	// repeat a lost question later than that. The first of two, which is sent all the same, waits for less: an
+	// honest client should not notice.
+	patienceGaps  = 4
+	patience      = 50 * time.Millisecond
+	firstPatience = 10 * time.Millisecond
 
 	// gapFades is how slowly the longest gap is forgotten: a peer that sends in bursts must not forget within one
 	// how long it waits between two. With each datagram goes a part of so many of what it is longer than the last
@@ -78,44 +85,52 @@ func (t *peers) arrived(k *acquaintance, payload []byte) (release *slot, returne
 	gap := uint64(t.now - p.last)
 	together := gap == 0 && p.batch == t.batch
 	p.last, p.batch = t.now, t.batch
-	answered := p.answered
-	p.answered = false // until we know
+	wasAnswered := p.state&answered != 0
+	p.state &^= answered // until we know
 
 	if p.reply != 0 && sameLength(p.reply, len(payload)) && !together && t.keys.payload(payload) == p.reply {
-		p.reply, p.count = 0, 0 // an honest client that means it will say it again
+		p.reply = 0 // an honest client that means it will say it again
+		p.restart()
 		return nil, true
 	}
 	if gap > uint64(pause) {
-		p.gap, p.count = 0, 0
+		p.gap = 0
+		p.restart()
 		t.store.drop(p)
 		return nil, false
 	}
 	t.gap = uint32(gap >> gapShift)
 	p.noteGap(t.gap)
 	if p.held != 0 {
-		p.count = 0
+		p.restart()
 		return t.store.take(p), false
 	}
 	p.count++
-	if together || !answered {
-		p.count = 0
+	if together || !wasAnswered {
+		p.restart()
 	}
 	return nil, false
 }
 
-// isRipe says whether this is the moment to withhold a reply to a peer that has had its exchanges: whether its
-// last datagram came after a gap that was about as long as any of late.
+// restart begins a peer's exchanges anew: it has shown that it is no loop.
+func (p *peer) restart() {
+	p.count = 0
+	p.state &^= doubted
+}
+
+// isRipe says whether this is the moment to withhold a reply to a peer that has had its exchanges: whether it is doubted,
+// or its last datagram came after a gap that was about as long as any of late.
 func (p *peer) isRipe(gap, limit uint32) bool {
-	if p.isOverdue(limit) || gap >= p.gap-p.gap/likeLongest {
+	if p.state&doubted != 0 || p.isOverdue(limit) || gap >= p.gap-p.gap/likeLongest {
 		return true
 	}
-	if p.count-limit > furtherExchanges(limit)/2 {
+	if p.count > limit+furtherExchanges(limit)/2 {
 		p.gap -= (p.gap - gap) / fadesAtLast
 	}
 	return false
 }
 
-// isOverdue says whether p must have no more exchanges.
+// isOverdue says whether p must have no more exchanges, but for the one with which it is doubted.
 func (p *peer) isOverdue(limit uint32) bool { return p.count >= limit+furtherExchanges(limit) }
 
 // gapShift turns nanoseconds into the unit of peer.gap. A pause is some two million of them.
@@ -129,9 +144,26 @@ func (p *peer) noteGap(gap uint32) {
 	p.gap -= (p.gap - gap) / gapFades
 }
 
-// keep withholds a reply to m from p, who sent it, until it is too late to release it. It returns false when there is
-// no room.
-func (t *peers) keep(p *peer, m *core.Message, reply []byte) bool {
-	wait := min(int64(p.gap)<<gapShift*patienceGaps+int64(patience), int64(pause))
-	return t.store.keep(p, m, reply, t.now+wait)
+// keep withholds a reply to m from p, who sent it, until it has waited for long enough. Echo says that the reply repeats
+// its request. It returns false when there is no room.
+func (t *peers) keep(p *peer, m *core.Message, reply []byte, echo bool) bool {
+	more := patience
+	if p.state&doubted == 0 {
+		more = firstPatience
+	}
+	wait := min(int64(p.gap)<<gapShift*patienceGaps+int64(more), int64(pause))
+	return t.store.keep(p, m, reply, echo, t.now+wait)
+}
+
+// takeLate takes one of the replies that are due, and doubts its peer.
+func (t *peers) takeLate() *slot {
+	slot := t.store.take(t.store.slots[bits.TrailingZeros64(t.store.due)].owner)
+	p := slot.owner
+	p.state |= answered | doubted
+	p.last = t.now // the next gap begins here
+	p.reply = 0
+	if !slot.echo {
+		p.reply = t.keys.payload(slot.payload)
+	}
+	return slot
 }

@@ -15,15 +15,20 @@ const (
 
 // peer is what is remembered of one. Two of them fill a cache line.
 type peer struct {
-	tag      uint32 // which of the peers that share this set; 0: nobody
-	count    uint32 // exchanges in strict alternation since the last that was not
-	last     int64  // when its last datagram came, in nanoseconds
-	reply    uint64 // hash of our last reply to it, unless that was its own request; 0: none
-	gap      uint32 // the longest time between two datagrams of late, in units of 1,024 ns
-	batch    uint16 // the number of the batch that its last datagram came in
-	held     uint8  // the slot of its withheld reply, and 1; 0: none
-	answered bool   // its last datagram was
+	tag   uint32 // which of the peers that share this set; 0: nobody
+	count uint32 // exchanges in strict alternation since the last that was not
+	last  int64  // when its last datagram came, in nanoseconds
+	reply uint64 // hash of our last reply to it, unless that was its own request; 0: none
+	gap   uint32 // the longest time between two datagrams of late, in units of 1,024 ns
+	batch uint16 // the number of the batch that its last datagram came in
+	held  uint8  // the slot of its withheld reply, and 1; 0: none
+	state uint8  // a set of the following
 }
+
+const (
+	answered = 1 << iota // its last datagram was
+	doubted              // its last withheld reply had to be sent late, because it had not gone on without
+)
 
 // set is the peers whose hashes share a place in the table.
 type set [tableWays]peer

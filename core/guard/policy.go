@@ -11,7 +11,7 @@ import (
 
 // The defaults of a Policy's fields.
 const (
-	// DefaultLowPortExchanges ends a loop with a service after 401 datagrams from there, or up to 497 if they
+	// DefaultLowPortExchanges ends a loop with a service after 402 datagrams from there, or up to 498 if they
 	// come at odd times, and costs an honest peer a quarter of a percent, which any client that repeats a
 	// lost question makes good.
 	DefaultLowPortExchanges = 400
@@ -83,8 +83,8 @@ type Policy struct {
 	Acknowledge bool
 
 	// LowPortExchanges is how many exchanges in strict alternation, of a datagram and our reply each, a peer on
-	// a port below ClientPorts, on a known service's, or on one of ours has before one reply is withheld;
-	// ClientPortExchanges is that of other peers. Until the moment is good for that it may have up to
+	// a port below ClientPorts, on a known service's, or on one of ours has before one reply is withheld for a
+	// moment, and the next one lost if it does not go on without; ClientPortExchanges is that of other peers. Until the moment is good for that it may have up to
 	// 24 for each 100 more, and up to 4,096. 0 is the default.
 	LowPortExchanges, ClientPortExchanges int
 

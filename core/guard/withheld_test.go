@@ -20,18 +20,34 @@ type conversation struct {
 	w        *worker
 	now      time.Duration
 	from, to netip.AddrPort
+	late     []string // replies that left because they had waited for long enough
 }
 
 func converse(t *testing.T, p *guard.Policy, from string) *conversation {
 	to := netip.MustParseAddrPort("127.0.0.1:1060")
-	return &conversation{t, newWorker(t, p, silent, to.String()), 0, netip.MustParseAddrPort(from), to}
+	return &conversation{t: t, w: newWorker(t, p, silent, to.String()), from: netip.MustParseAddrPort(from), to: to}
 }
 
-// wait lets time go by: the next datagram is in another batch.
+// wait ends the batch and lets time go by: the next datagram is in another one.
 func (c *conversation) wait(d time.Duration) *conversation {
+	c.end()
 	c.now += d
 	c.w.Begin(guardtest.Epoch.Add(c.now))
 	return c
+}
+
+// end ends the batch.
+func (c *conversation) end() {
+	for {
+		m, reply, ok := c.w.Late()
+		if !ok {
+			return
+		}
+		if m.To != c.to || len(m.Data) != 0 {
+			c.t.Errorf("%q is late to %v, %q", reply, m.To, m.Data)
+		}
+		c.late = append(c.late, string(reply))
+	}
 }
 
 // ask sends a request that is answered with reply, and expects that many replies to leave for it; -1 that it
@@ -77,86 +93,162 @@ func TestWithheldReply(t *testing.T) {
 		name string
 		goes func(c *conversation)
 		want guard.Counts
+		late string
 	}{
 		{"the peer goes on", func(c *conversation) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
 			c.wait(soon).ask("c", "d", 2)
 			c.alternate(9) // the count began anew
-		}, guard.Counts{Withheld: 1, Released: 1}},
+		}, guard.Counts{Withheld: 1, Released: 1}, ""},
 		{"the peer goes on in the same batch", func(c *conversation) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
 			c.ask("c", "d", 2)
-		}, guard.Counts{Withheld: 1, Released: 1}},
+		}, guard.Counts{Withheld: 1, Released: 1}, ""},
 		{"the peer asks again soon", func(c *conversation) {
 			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0) // for 14 ms
+			c.wait(13*time.Millisecond).ask("a", "b", 2)
+		}, guard.Counts{Withheld: 1, Released: 1}, ""},
+		{"the peer goes on in the batch in which the reply is to come late", func(c *conversation) {
+			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
-			c.wait(40*time.Millisecond).ask("a", "b", 2)
-		}, guard.Counts{Withheld: 1, Released: 1}},
+			c.wait(15*time.Millisecond).ask("c", "d", 2)
+			c.alternate(9)
+		}, guard.Counts{Withheld: 1, Released: 1}, ""},
+		{"the peer goes on when the reply has come late", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(15 * time.Millisecond)
+			c.wait(soon).ask("c", "d", 0) // for 54 ms
+			c.wait(53*time.Millisecond).ask("e", "f", 2)
+			c.alternate(9) // the count began anew, and it is not doubted
+			c.wait(soon).ask("g", "h", 1)
+			c.wait(50*time.Millisecond).ask("i", "j", 0)
+			c.wait(soon).ask("k", "l", 2)
+		}, guard.Counts{Withheld: 3, Released: 3}, "b"},
+		{"the peer goes on in one batch when the reply has come late", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(15 * time.Millisecond)
+			c.wait(soon).ask("c", "d", 0)
+			c.ask("e", "f", 2)
+		}, guard.Counts{Withheld: 2, Released: 2}, "b"},
+		{"the reply that has come late comes back", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(15 * time.Millisecond)
+			c.wait(soon).ask("b", "c", -1)
+			c.wait(soon).ask("b", "c", 1) // he means it
+			c.alternate(9)
+		}, guard.Counts{Withheld: 1, Released: 1}, "b"},
+		{"an echo that has come late comes back", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "a", 0)
+			c.wait(15 * time.Millisecond)
+			c.wait(soon).ask("a", "a", 0)
+			c.wait(soon).ask("a", "a", 2)
+		}, guard.Counts{Withheld: 2, Released: 2}, "a"},
+		{"there is a pause when the reply has come late", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(15 * time.Millisecond)
+			c.wait(2100*time.Millisecond).ask("c", "d", 1) // a pause, after which nobody is doubted
+			c.alternate(9)
+		}, guard.Counts{Withheld: 1, Released: 1}, "b"},
+		{"the peer is slow", func(c *conversation) {
+			c.wait(soon).ask("a", "b", 1)
+			for range 9 {
+				c.wait(1900*time.Millisecond).ask("a", "c", 1)
+			}
+			c.wait(1900*time.Millisecond).ask("d", "e", 0)
+			c.wait(2001 * time.Millisecond) // a pause, but for its reply's having come late
+			c.wait(1900*time.Millisecond).ask("f", "g", 0)
+			c.wait(2001*time.Millisecond).ask("f", "g", 1)
+		}, guard.Counts{Withheld: 2, Released: 1, Lost: 1}, "e"},
 		{"the peer asks again late", func(c *conversation) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
-			c.wait(time.Second).ask("a", "b", 1)
-			c.alternate(11) // no gap is as long as that one; two more, and it makes no difference
+			c.wait(15 * time.Millisecond)
 			c.wait(soon).ask("c", "d", 0)
-		}, guard.Counts{Withheld: 2, Lost: 1}},
+			c.wait(time.Second).ask("c", "d", 1)
+			c.alternate(11) // no gap is as long as that one; two more, and it makes no difference
+			c.wait(soon).ask("e", "f", 0)
+		}, guard.Counts{Withheld: 3, Released: 1, Lost: 1}, "b"},
 		{"another peer's reply is lost before", func(c *conversation) {
 			other := netip.MustParseAddrPort("127.0.0.1:2001")
 			mine := c.from
 			c.alternate(10)
-			c.wait(soon).ask("a", "b", 0) // for 54 ms
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(15 * time.Millisecond)
+			c.wait(soon).ask("c", "d", 0) // for 54 ms
 			c.from = other
 			c.alternate(10)
-			c.wait(30*time.Millisecond).ask("a", "b", 0) // for 170 ms
+			c.wait(30*time.Millisecond).ask("e", "f", 0)
 			c.from = mine
-			c.wait(20*time.Millisecond).ask("c", "d", 1) // 60 ms later
+			c.wait(20*time.Millisecond).ask("g", "h", 1) // 60 ms later
 			c.from = other
-			c.wait(500*time.Millisecond).ask("c", "d", 1)
-		}, guard.Counts{Withheld: 2, Lost: 2}},
+			c.wait(110 * time.Millisecond) // 130 ms after it was withheld
+			c.wait(soon).ask("g", "h", 0)
+			c.wait(500*time.Millisecond).ask("i", "j", 1)
+		}, guard.Counts{Withheld: 4, Released: 2, Lost: 2}, "b f"},
 		{"the peer says nothing more", func(c *conversation) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
 			c.wait(5 * time.Second)
-		}, guard.Counts{Withheld: 1, Lost: 1}},
+		}, guard.Counts{Withheld: 1, Released: 1}, "b"},
+		{"the peer says nothing more when the reply has come late", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(15 * time.Millisecond)
+			c.wait(soon).ask("c", "d", 0)
+			c.wait(5 * time.Second)
+		}, guard.Counts{Withheld: 2, Released: 1, Lost: 1}, "b"},
 		{"the clock goes backwards", func(c *conversation) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
-			c.wait(-time.Hour).ask("c", "d", 1)
+			c.wait(-time.Hour)
+			c.wait(soon).ask("c", "d", 0)
+			c.wait(-time.Hour).ask("e", "f", 1)
 			c.alternate(9)
-		}, guard.Counts{Withheld: 1, Lost: 1}},
+		}, guard.Counts{Withheld: 2, Released: 1, Lost: 1}, "b"},
 		{"the clock goes backwards, and the peer says nothing more", func(c *conversation) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
 			c.wait(-time.Hour)
-		}, guard.Counts{Withheld: 1, Lost: 1}},
+		}, guard.Counts{Withheld: 1, Released: 1}, "b"},
 		{"two in one batch begin anew", func(c *conversation) {
 			for range 5 {
 				c.alternate(9)
 				c.ask("and", "another", 1)
 			}
-		}, guard.Counts{}},
+		}, guard.Counts{}, ""},
 		{"a pause begins anew", func(c *conversation) {
 			for range 5 {
 				c.alternate(9)
 				c.wait(3 * time.Second)
 			}
-		}, guard.Counts{}},
+		}, guard.Counts{}, ""},
 		{"silence begins anew", func(c *conversation) {
 			d := &core.Datagram{From: c.from, To: c.to}
 			for range 5 {
 				c.alternate(9)
 				c.wait(soon).w.Admit(d, false) // and there is no reply to it
 			}
-		}, guard.Counts{}},
+		}, guard.Counts{}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := converse(t, limited, from)
 			tt.goes(c)
+			c.end()
 			got := c.w.Counts
 			got.LostFrom = netip.AddrPort{}
 			if got != tt.want {
 				t.Errorf("%+v, want %+v", got, tt.want)
+			}
+			if late := strings.Join(c.late, " "); late != tt.late {
+				t.Errorf("%q came late, want %q", late, tt.late)
 			}
 			if from := c.w.Counts.LostFrom; tt.want.Lost > 0 && from != c.from {
 				t.Errorf("lost from %v", from)
@@ -271,10 +363,14 @@ func TestLoopsThatGetFasterEnd(t *testing.T) {
 			}
 			c.w.Replied(d.Data, []byte("reply"))
 		}
-		if c.w.Counts.Withheld != 1 || lived < tt.limit+1 || lived > tt.most+1 {
-			t.Errorf("with a limit of %d it ended with datagram %d, want at most %d: %+v", tt.limit, lived, tt.most+1, c.w.Counts)
+		withheld := c.w.Counts.Withheld
+		c.wait(3 * time.Second)
+		c.wait(soon).ask("y", "reply", 0)
+		c.wait(3 * time.Second)
+		if withheld != 1 || len(c.late) != 1 || c.w.Counts.Lost != 1 || lived < tt.limit+1 || lived > tt.most+1 {
+			t.Errorf("with a limit of %d a reply was withheld with datagram %d, want at most %d: %+v", tt.limit, lived, tt.most+1, c.w.Counts)
 		}
-		t.Logf("with a limit of %d it ended with datagram %d", tt.limit, lived)
+		t.Logf("with a limit of %d it ended with the datagram after %d", tt.limit, lived)
 	}
 }
 

@@ -1,8 +1,6 @@
 package guard
 
 import (
-	"iter"
-	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -34,8 +32,8 @@ type Worker struct {
 // Counts is what a Worker did beside its verdicts. Each withheld reply is released or lost in the end.
 type Counts struct {
 	Withheld uint64 // replies that were kept back, to see whether their peers go on without
-	Released uint64 // of these: sent together with the reply to the peer's next datagram, or by ReleaseAll
-	Lost     uint64 // of these: never sent, because that did not come, or because they could not be kept
+	Released uint64 // of these: sent together with the reply to the peer's next datagram, or late
+	Lost     uint64 // of these: never sent, because one had been late already, or because they could not be kept
 	Slipped  uint64 // datagrams above their prefix's rate that were answered all the same
 
 	LostFrom netip.AddrPort // the peer of the last reply that was lost
@@ -154,10 +152,10 @@ func (w *Worker) Replied(request, reply []byte) bool {
 	if p == nil {
 		return true
 	}
-	if p.count >= k.exchanges && w.withholds(k, reply) {
+	if p.count >= k.exchanges && w.withholds(k, request, reply) {
 		return false
 	}
-	p.answered = true
+	p.state |= answered
 	p.reply = 0
 	if !same(request, reply) { // else nobody could tell it from the request again
 		p.reply = w.guard.keys.payload(reply)
@@ -167,12 +165,12 @@ func (w *Worker) Replied(request, reply []byte) bool {
 
 // withholds keeps a reply back from a peer that has had its exchanges, if this is the moment. While there is no room it
 // has a few more; then the reply is lost.
-func (w *Worker) withholds(k *acquaintance, reply []byte) bool {
+func (w *Worker) withholds(k *acquaintance, request, reply []byte) bool {
 	if !k.place.isRipe(w.loops.gap, k.exchanges) {
 		return false
 	}
 	m := &w.met.messages[w.message]
-	if w.loops.keep(k.place, m, reply) {
+	if w.loops.keep(k.place, m, reply, same(request, reply)) {
 		return true
 	}
 	if !k.place.isOverdue(k.exchanges) {
@@ -190,22 +188,33 @@ func (w *Worker) Fault() {
 	}
 }
 
-// ReleaseAll returns all replies that are withheld when a batch has begun, which may be empty, each with the message
-// that it answers, without its data. It is for a worker that ends in good order: the next datagram of the peer may
-// come to another server at the same socket, which knows nothing of the reply. If that was a loop, it goes on with the
-// datagrams that it had, and the other server counts its exchanges.
-func (w *Worker) ReleaseAll() iter.Seq2[core.Message, []byte] {
-	return func(yield func(core.Message, []byte) bool) {
-		if w.loops == nil {
-			return
-		}
-		store := &w.loops.store
-		for left := store.used; left != 0; left &= left - 1 {
-			slot := store.take(store.slots[bits.TrailingZeros64(left)].owner)
-			if !yield(slot.message, slot.payload) {
-				return
-			}
-		}
+// Until returns when a batch should begin, if only an empty one, because a withheld reply will have waited for long
+// enough; the zero Time when there is none.
+func (w *Worker) Until() time.Time {
+	if w.loops == nil || w.loops.store.used == 0 {
+		return time.Time{}
+	}
+	return w.start.Add(time.Duration(w.loops.store.oldest+1) - startOfTime)
+}
+
+// Late returns one of the replies that are to be sent at the end of the batch, if there is any, with the message that it
+// answers, without its data: it was withheld, and has waited for long enough for its peer to go on without. It is valid
+// until the next Replied. If nobody asks for it, it waits on.
+func (w *Worker) Late() (m core.Message, reply []byte, ok bool) {
+	if w.loops == nil || w.loops.store.due == 0 {
+		return core.Message{}, nil, false
+	}
+	slot := w.loops.takeLate()
+	return slot.message, slot.payload, true
+}
+
+// ReleaseAll has Late return all replies that are withheld when a batch has begun, which may be empty. It is for a worker
+// that ends in good order: the next datagram of the peer may come to another server at the same socket, which knows
+// nothing of the reply. If that was a loop, it goes on with the datagrams that it had, and the other server counts its
+// exchanges.
+func (w *Worker) ReleaseAll() {
+	if w.loops != nil {
+		w.loops.store.due = w.loops.store.used
 	}
 }
 

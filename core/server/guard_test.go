@@ -16,13 +16,14 @@ import (
 	"time"
 
 	"github.com/retort-udp/retort/core"
+	"github.com/retort-udp/retort/core/coretest"
 	"github.com/retort-udp/retort/core/guard"
 	"github.com/retort-udp/retort/core/reply"
 	"github.com/retort-udp/retort/core/server"
 )
 
-// A withheld reply is sent before the next one if its peer goes on, and lost otherwise; every datagram is
-// accounted for in the end.
+// A withheld reply is sent before the next one if its peer goes on, and else late; but if the peer does not go on then
+// either, the next is lost. Every datagram is accounted for in the end.
 func TestWithheldReplies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, &server.Server{Handler: reply.Upper{}, Guard: &guard.Policy{LowPortExchanges: 2}})
@@ -38,7 +39,7 @@ func TestWithheldReplies(t *testing.T) {
 		if s := h.Stats(); s.Withheld != 1 || accounted(s) != 2 {
 			t.Errorf("%d withheld, %d accounted for", s.Withheld, accounted(s))
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 		h.peer.Send(listener, []byte("four"))
 		for _, want := range []string{"THREE", "FOUR"} {
 			if got, _, err := h.peer.Receive(t.Context()); err != nil || string(got) != want {
@@ -46,13 +47,19 @@ func TestWithheldReplies(t *testing.T) {
 			}
 		}
 		h.ask(t, "five")
-		h.peer.Send(listener, []byte("six"))
+		if got := h.ask(t, "six"); got != "SIX" { // nobody sends anything meanwhile
+			t.Errorf("late came %q", got)
+		}
+		h.peer.Send(listener, []byte("seven"))
 		time.Sleep(time.Second)
-		if got := h.ask(t, "seven"); got != "SEVEN" {
+		if s := h.Stats(); s.Refused[guard.Loop] != 1 || h.peer.Waiting() != 0 {
+			t.Errorf("a second later %d are lost, and %d came", s.Refused[guard.Loop], h.peer.Waiting())
+		}
+		if got := h.ask(t, "eight"); got != "EIGHT" {
 			t.Errorf("a second later came %q", got)
 		}
-		h.ask(t, "eight")
-		h.peer.Send(listener, []byte("nine")) // and the server ends, but its peer may go on with another
+		h.ask(t, "nine")
+		h.peer.Send(listener, []byte("ten")) // and the server ends, but its peer may go on with another
 		synctest.Wait()
 		if n := h.peer.Waiting(); n != 0 {
 			t.Errorf("%d replies came after two more exchanges", n)
@@ -60,15 +67,15 @@ func TestWithheldReplies(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		if got, _, err := h.peer.Receive(t.Context()); err != nil || string(got) != "NINE" {
+		if got, _, err := h.peer.Receive(t.Context()); err != nil || string(got) != "TEN" {
 			t.Errorf("when the server has ended came %q, %v", got, err)
 		}
 		s := h.Stats()
-		if s.Received != 9 || s.Replied != 8 || s.Withheld != 3 || s.Released != 2 || s.Refused[guard.Loop] != 1 {
+		if s.Received != 10 || s.Replied != 9 || s.Withheld != 4 || s.Released != 3 || s.Refused[guard.Loop] != 1 {
 			t.Errorf("received %d, replied %d, withheld %d, released %d, lost %d",
 				s.Received, s.Replied, s.Withheld, s.Released, s.Refused[guard.Loop])
 		}
-		if accounted(s) != s.Received || s.RepliedBytes != uint64(len("onetwothreefourfiveseveneightnine")) {
+		if accounted(s) != s.Received || s.RepliedBytes != uint64(len("onetwothreefourfivesixeightnineten")) {
 			t.Errorf("%d of %d datagrams are accounted for, %d bytes replied", accounted(s), s.Received, s.RepliedBytes)
 		}
 	})
@@ -164,12 +171,13 @@ func TestOldWithheldRepliesAreLostInTheEnd(t *testing.T) {
 		h.onLowPort(t)
 		stop := h.serve()
 		h.ask(t, "one")
-		h.peer.Send(listener, []byte("two"))
+		h.ask(t, "two") // which is answered late
+		h.peer.Send(listener, []byte("three"))
 		time.Sleep(time.Minute)
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		if s := h.Stats(); s.Withheld != 1 || s.Released != 0 || s.Refused[guard.Loop] != 1 || h.peer.Waiting() != 0 {
+		if s := h.Stats(); s.Withheld != 2 || s.Released != 1 || s.Refused[guard.Loop] != 1 || h.peer.Waiting() != 0 {
 			t.Errorf("withheld %d, released %d, lost %d; %d wait", s.Withheld, s.Released, s.Refused[guard.Loop], h.peer.Waiting())
 		}
 	})
@@ -237,7 +245,8 @@ func TestRefusalsAreLoggedByPrefix(t *testing.T) {
 		time.Sleep(time.Minute)
 		flood()
 		lonely := netip.MustParseAddrPort("192.0.2.7:2000")
-		for range 2 {
+		for _, before := range []time.Duration{0, 0, time.Second} { // the second is answered late, and the third not at all
+			time.Sleep(before)
 			h.peer.Forge(lonely, listener, make([]byte, 500))
 			synctest.Wait()
 		}
@@ -322,6 +331,58 @@ func TestPanicsOfObserversCostNobody(t *testing.T) {
 		s := h.Stats()
 		if s.Panics != 53 || s.Replied != 51 || outcomes[server.Fault] != 1 || outcomes[server.Replied] != 51 {
 			t.Errorf("%d panics, %d replies, refused %v; observed %v", s.Panics, s.Replied, s.Refused, outcomes)
+		}
+	})
+}
+
+// Nor does it when replies leave late, together with others or when the server ends.
+func TestPanicsOfObserversLoseNoWithheldReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released := 0
+		h := open(t, &server.Server{
+			Handler: reply.Upper{}, Guard: &guard.Policy{LowPortExchanges: 1},
+			Observe: func(o *server.Observation) {
+				if o.Outcome == server.Released {
+					released++
+				}
+				panic("I cannot look")
+			},
+		})
+		var peers []*coretest.Peer
+		for port := range uint16(20) {
+			p, err := h.network.Peer(netip.AddrPortFrom(listener.Addr(), 2000+port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			peers = append(peers, p)
+		}
+		say := func(text string) {
+			for _, p := range peers {
+				p.Send(listener, []byte(text))
+			}
+			synctest.Wait()
+		}
+		hear := func(want string) {
+			for _, p := range peers {
+				if got, _, err := p.Receive(t.Context()); err != nil || string(got) != want {
+					t.Errorf("%v got %q, %v; want %q", p.Addr(), got, err, want)
+				}
+			}
+		}
+		stop := h.serve()
+		say("one")
+		hear("ONE")
+		say("two")
+		hear("TWO") // late
+		say("three")
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		hear("THREE")
+		s := h.Stats()
+		if s.Replied != 60 || s.Withheld != 40 || s.Released != 40 || released != 40 || s.Panics != 20+20+20+20+20 {
+			t.Errorf("%d replies, %d withheld, %d released, %d of them observed, %d panics",
+				s.Replied, s.Withheld, s.Released, released, s.Panics)
 		}
 	})
 }

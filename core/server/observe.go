@@ -10,7 +10,7 @@ import (
 
 // Observation is what became of one datagram. Nothing in it may be kept: it is used again for the next one.
 type Observation struct {
-	Datagram *core.Datagram // without its Data if it was withheld until the server ended, and is released then
+	Datagram *core.Datagram // without its Data if its reply was withheld, and is released without another of the same peer
 	Outcome  Outcome
 	Verdict  guard.Verdict // of Refused: why
 	Err      error         // of the handler: a Code, a malformed request, a fault; nil when it panicked
@@ -30,7 +30,7 @@ const (
 	Fault                    // the handler failed
 	Oversize                 // the reply fits no datagram
 	Withheld                 // the guard keeps the reply, to see whether its peer goes on without; see Released
-	Released                 // a reply to an earlier datagram of the same peer, which was withheld, goes out
+	Released                 // a reply to an earlier datagram of the same peer, which was withheld, goes out, late or with the next
 )
 
 // String returns the outcome as logs and captures have it: "replied".

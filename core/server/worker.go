@@ -28,6 +28,7 @@ type worker struct {
 	handler core.Handler
 
 	batch    *core.Batch
+	arrived  int           // how many of its messages have; behind them are those that withheld replies answer
 	message  int           // index of the message that datagram came in
 	rest     []byte        // of that message: the segments behind datagram
 	datagram core.Datagram // the one that is being answered
@@ -53,12 +54,14 @@ func newWorker(s *Server, c core.Conn, g *guard.Guard, h core.Handler) *worker {
 func (w *worker) run() error {
 	defer w.end()
 	for {
+		w.batch.Until = w.guard.Until()
 		if err := w.conn.Receive(w.batch); err != nil {
 			if errors.Is(err, core.ErrInterrupted) {
 				return w.releaseAll()
 			}
 			return err
 		}
+		w.guard.Begin(w.batch.Time)
 		if err := w.answer(); err != nil {
 			return err
 		}
@@ -74,16 +77,27 @@ func (w *worker) releaseAll() error {
 	b.Messages, b.Time = b.Messages[:0], time.Now()
 	b.Clear()
 	w.guard.Begin(b.Time) // with it, what has waited for too long is lost
-	for m, withheld := range w.guard.ReleaseAll() {
-		dst, err := w.room(len(withheld))
+	w.guard.ReleaseAll()
+	return w.answer()
+}
+
+// releaseLate releases replies that were withheld, each without another datagram of its peer. The messages that they
+// answer go behind those that have arrived.
+func (w *worker) releaseLate() error {
+	b := w.batch
+	for {
+		m, reply, ok := w.guard.Late()
+		if !ok {
+			return nil
+		}
+		dst, err := w.room(len(reply))
 		if err != nil {
 			return err
 		}
 		w.message, b.Messages = len(b.Messages), append(b.Messages, m)
 		w.datagram = core.Datagram{From: m.From, To: m.To, Time: b.Time}
-		w.release(dst, withheld)
+		w.release(dst, reply)
 	}
-	return w.send()
 }
 
 // release puts a reply that was withheld into the batch, to the message at hand. Dst has room for it.
@@ -106,12 +120,11 @@ func (w *worker) end() {
 	w.publish()
 }
 
-// answer answers the batch. A handler that panics costs one datagram: walk is entered again behind it,
-// so that the price of recovering is paid once a batch.
+// answer answers the batch that has begun, and releases what is late. A handler that panics costs one datagram: walk is
+// entered again behind it, so that the price of recovering is paid once a batch.
 func (w *worker) answer() error {
-	w.guard.Begin(w.batch.Time)
 	w.guard.Meet(w.batch.Messages)
-	w.message, w.rest = -1, nil
+	w.arrived, w.message, w.rest = len(w.batch.Messages), -1, nil
 	for {
 		done, err := w.walk()
 		if err != nil {
@@ -123,7 +136,7 @@ func (w *worker) answer() error {
 	}
 }
 
-// walk answers datagrams until the batch has no more, or until the handler panics.
+// walk answers datagrams until the batch has no more, and releases what is late, or until somebody panics.
 func (w *worker) walk() (done bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -144,7 +157,7 @@ func (w *worker) walk() (done bool, err error) {
 			return false, err
 		}
 	}
-	return true, nil
+	return true, w.releaseLate()
 }
 
 // next moves on to the next datagram of the batch.
@@ -152,7 +165,7 @@ func (w *worker) next() bool {
 	d, messages := &w.datagram, w.batch.Messages
 	if len(w.rest) == 0 {
 		w.message++
-		if w.message >= len(messages) {
+		if w.message >= w.arrived {
 			return false
 		}
 		m := &messages[w.message]

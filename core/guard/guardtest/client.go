@@ -46,8 +46,11 @@ func (c *Client) alternates() bool { return c.Window == 1 || c.Bursts }
 
 // patience is when such a client gives replies up for lost: later than anything is withheld.
 func (c *Client) patience(n *Network) time.Duration {
-	return 2*time.Second + 2*(n.Path.Latency+n.Path.Jitter) + n.Busy
+	return 2*time.Second + 2*(n.Path.Latency+n.Path.Jitter+longestTail*n.Path.Tail) + n.Busy
 }
+
+// longestTail is how many times longer than usual the delay of no datagram is, but for one in 20,000 billion.
+const longestTail = 30
 
 func (c *Client) burst(n *Network) {
 	for range c.Window {

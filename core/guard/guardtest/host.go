@@ -16,7 +16,8 @@ type Host struct {
 	moves   bool
 	freed   time.Duration // when it is done with the batch at hand
 	inbox   []event
-	taken   int // of the inbox, by the batch at hand
+	taken   int           // of the inbox, by the batch at hand
+	until   time.Duration // when it does not wait any longer; 0: it waits for ever
 }
 
 var _ core.Conn = (*Host)(nil)
@@ -36,7 +37,10 @@ func (h *Host) Receive(b *core.Batch) error {
 		n.free = append(n.free, e.data)
 	}
 	h.inbox = h.inbox[:copy(h.inbox, h.inbox[h.taken:])]
-	h.taken = 0
+	h.taken, h.until = 0, 0
+	if !b.Until.IsZero() {
+		h.until = b.Until.Sub(Epoch)
+	}
 	for {
 		h.wait()
 		for len(n.events) > 0 && n.events[0].at <= h.freed && n.step() {
@@ -45,7 +49,16 @@ func (h *Host) Receive(b *core.Batch) error {
 			h.fill(b)
 			return nil
 		}
-		if other := n.waiting(); other != nil {
+		other := n.waiting()
+		if other == nil {
+			other = n.due()
+		}
+		if other == h {
+			n.now = max(n.now, h.until)
+			h.fill(b)
+			return nil
+		}
+		if other != nil {
 			h.handOver(other)
 			continue
 		}
@@ -88,6 +101,23 @@ func (n *Network) waiting() *Host {
 	return nil
 }
 
+// due returns the host that stops waiting first, if that is before anything else happens.
+func (n *Network) due() (first *Host) {
+	if n.stopped || n.over {
+		return nil
+	}
+	for _, h := range n.hosts {
+		if h.until > 0 && h.until <= n.Until && (first == nil || h.until < first.until) {
+			first = h
+		}
+	}
+	if first != nil && len(n.events) > 0 && n.events[0].at <= first.until {
+		return nil
+	}
+	return first
+}
+
+// fill fills b with what h has received, if anything.
 func (h *Host) fill(b *core.Batch) {
 	n := h.network
 	n.now = max(n.now, h.freed)

@@ -22,6 +22,7 @@ var Epoch = time.Date(2026, 11, 22, 13, 40, 0, 0, time.UTC)
 type Path struct {
 	Latency   time.Duration // one way
 	Jitter    time.Duration // added to it, evenly drawn from nothing to this
+	Tail      time.Duration // added to it, exponentially drawn: a third is longer than this, and one in 150 five times as long
 	Lose      float64       // this share
 	Duplicate float64       // this share, and no more than once
 }
@@ -78,6 +79,9 @@ func (n *Network) Send(from, to netip.AddrPort, data []byte) {
 		delay := n.Path.Latency
 		if n.Path.Jitter > 0 {
 			delay += time.Duration(n.rng.Int64N(int64(n.Path.Jitter) + 1))
+		}
+		if n.Path.Tail > 0 {
+			delay += time.Duration(n.rng.ExpFloat64() * float64(n.Path.Tail))
 		}
 		n.Deliver(n.now+delay, from, to, data)
 	}

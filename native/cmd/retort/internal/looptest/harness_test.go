@@ -161,18 +161,20 @@ func allEnd(t testing.TB, ours map[string]*running, services map[netip.AddrPort]
 	}
 }
 
-// over waits until nothing arrives at any of the servers any more.
+// over waits until nothing arrives at any of the servers any more, and no reply is withheld that may leave late.
 func over[S interface{ Stats() server.Stats }](t testing.TB, servers ...S) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	last, since := uint64(0), time.Now()
 	for time.Since(since) < quiet || last == 0 {
 		time.Sleep(5 * time.Millisecond)
-		total := uint64(0)
-		for _, s := range servers {
-			total += s.Stats().Received
+		total, waiting := uint64(0), uint64(0)
+		for _, server := range servers {
+			s := server.Stats()
+			total += s.Received
+			waiting += s.Withheld - s.Released - s.Refused[guard.Loop]
 		}
-		if total != last {
+		if total != last || waiting > 0 {
 			last, since = total, time.Now()
 		}
 		if time.Now().After(deadline) {
@@ -181,17 +183,14 @@ func over[S interface{ Stats() server.Stats }](t testing.TB, servers ...S) {
 	}
 }
 
-// overWith is over for loops each of which ends with a reply that is withheld, and never released: there are to be so
-// many. A peer that is held up for longer than quiet does not look like the end of its loop then.
+// overWith is over for loops each of which ends with a reply that is lost: there are to be so many. A peer that is held
+// up for longer than quiet does not look like the end of its loop then.
 func overWith(t testing.TB, ends uint64, us *running) {
 	t.Helper()
-	withheld := func() uint64 {
-		s := us.Stats()
-		return s.Withheld - s.Released
-	}
-	for deadline := time.Now().Add(patience); withheld() < ends; time.Sleep(5 * time.Millisecond) {
+	lost := func() uint64 { return us.Stats().Refused[guard.Loop] }
+	for deadline := time.Now().Add(patience); lost() < ends; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d replies are withheld after %v, want %d", withheld(), patience, ends)
+			t.Fatalf("%d replies are lost after %v, want %d", lost(), patience, ends)
 		}
 	}
 	over(t, us)
