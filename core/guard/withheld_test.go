@@ -261,6 +261,37 @@ func TestWithheldReply(t *testing.T) {
 	}
 }
 
+// A worker that waits until the time that it is told sends the first of two replies late, and loses the second, if
+// nothing comes.
+func TestUntil(t *testing.T) {
+	c := converse(t, limited, "127.0.0.1:2000")
+	c.alternate(10)
+	for _, tt := range []struct {
+		least, most time.Duration
+		want        guard.Counts
+	}{
+		{13 * time.Millisecond, 15 * time.Millisecond, guard.Counts{Withheld: 1, Released: 1}},
+		{53 * time.Millisecond, 55 * time.Millisecond, guard.Counts{Withheld: 2, Released: 1, Lost: 1, LostFrom: c.from}},
+	} {
+		if until := c.w.Until(); !until.IsZero() {
+			t.Errorf("it should begin a batch at %v, though it withholds nothing", until)
+		}
+		c.wait(soon).ask("a", "b", 0)
+		wait := c.w.Until().Sub(guardtest.Epoch) - c.now
+		if wait < tt.least || wait > tt.most {
+			t.Errorf("it should begin a batch after %v, want from %v to %v", wait, tt.least, tt.most)
+		}
+		c.wait(wait - 1)
+		if until := c.w.Until().Sub(guardtest.Epoch); until != c.now+1 {
+			t.Errorf("just before that it should begin one %v later", until-c.now)
+		}
+		c.wait(1).end()
+		if c.w.Counts != tt.want {
+			t.Errorf("%+v, want %+v", c.w.Counts, tt.want)
+		}
+	}
+}
+
 // What is released is what was withheld.
 func TestReleasedReplyIsWhole(t *testing.T) {
 	for _, size := range []int{0, 1, 1499, 1500, 1501, core.MaxPayload6} {
