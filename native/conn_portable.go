@@ -38,8 +38,8 @@ type portable struct {
 	buffers  Buffers
 
 	interrupted atomic.Bool
-	until       time.Time // the deadline of Receive, if it was not interrupted; zero: none
-	stuck       bool      // nothing has left for lastPatience since
+	limited     bool // Receive has a deadline
+	stuck       bool // nothing has left for lastPatience since
 
 	log         *slog.Logger // nil: silence
 	saidRefused atomic.Bool
@@ -77,7 +77,8 @@ const (
 	// lastPatience is how long a worker that is to end waits for room in the send queue when nothing leaves that.
 	lastPatience = time.Second
 
-	// lastLook is how long it waits after that: who has no room by then loses what it sends.
+	// lastLook is how long it waits after that: who has no room by then loses what it sends. It is also how long
+	// Receive looks for what is there when it is to wait no longer.
 	lastLook = time.Millisecond
 )
 
@@ -92,10 +93,13 @@ func (c *portable) Interrupt() {
 
 // limitReceive has Receive wait until a time at most, or for ever if that is the zero one.
 func (c *portable) limitReceive(until time.Time) {
-	if until.Equal(c.until) {
+	if until.IsZero() && !c.limited {
 		return
 	}
-	c.until = until
+	c.limited = !until.IsZero()
+	if soon := time.Now().Add(lastLook); c.limited && until.Before(soon) {
+		until = soon // package net does not look for a datagram that waits when the deadline has passed
+	}
 	_ = c.socket.SetReadDeadline(until) // fails on a closed socket only, where Receive fails anyway
 	if c.interrupted.Load() {           // whose deadline this one may have replaced
 		_ = c.socket.SetReadDeadline(longAgo())

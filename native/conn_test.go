@@ -191,6 +191,14 @@ func TestReceiveUntil(t *testing.T) {
 				t.Fatalf("%v and %d messages", err, len(b.Messages))
 			}
 		}
+		p.send(c.LocalAddr(), []byte("waits"))
+		for b.Messages = b.Messages[:0]; len(b.Messages) == 0; { // until it has arrived
+			b.Until = time.Now().Add(-time.Second)
+			if err := waitFor(t, receiveInto(c, b)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.Until = time.Now().Add(time.Hour)
 		received := receiveInto(c, b)
 		c.Interrupt()
 		if err := waitFor(t, received); err != core.ErrInterrupted {

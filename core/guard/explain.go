@@ -169,10 +169,11 @@ func (g *Guard) explainFixed() (lines []string) {
 	if g.policy.LoopGuard != Off {
 		lines = append(lines,
 			fmt.Sprintf("a peer that says nothing for %v begins anew", pause),
-			fmt.Sprintf("a withheld reply waits for %d of its peer's longest gaps of late and %v, and one after a late one %v, but for %v at most",
-				patienceGaps, firstPatience, patience, pause),
-			fmt.Sprintf("a worker knows %d peers, and has room for %d replies of up to %d bytes and %d that are longer",
-				tableSets*tableWays, smallReplies, smallSize, largeReplies),
+			fmt.Sprintf("a withheld reply waits for %d of its peer's longest gaps of late and %v, but for %v at most",
+				patienceGaps, firstPatience, longestFirst),
+			fmt.Sprintf("one after a late one waits for as many and %v, but for %v at most", patience, pause),
+			fmt.Sprintf("a worker knows %d peers, and has room for %d replies of up to %d bytes, %d of up to %d and %d that are longer",
+				tableSets*tableWays, smallReplies, smallSize, middleReplies, middleSize, largeReplies),
 			fmt.Sprintf("where that is not enough, one datagram in %d of a peer that it does not know gets the place of another, or fewer",
 				1<<newcomerBits),
 		)

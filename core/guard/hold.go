@@ -8,21 +8,27 @@ import (
 )
 
 const (
-	smallReplies = 62   // that one worker may keep
-	largeReplies = 2    // and these, which may be as long as a reply can be
-	smallSize    = 1500 // bytes: what fits a datagram that is not fragmented
+	smallReplies  = 58   // that one worker may keep
+	middleReplies = 2    // and these
+	largeReplies  = 2    // and these, which may be as long as a reply can be
+	smallSize     = 1500 // bytes: what fits a datagram that is not fragmented
+	middleSize    = 4096 // bytes: what DNS makes of it
 
+	replies  = smallReplies + middleReplies + largeReplies
 	allSmall = 1<<smallReplies - 1 // the set of their slots
+	notLarge = 1<<(smallReplies+middleReplies) - 1
+	allSlots = 1<<replies - 1
 )
 
 // store keeps withheld replies until they are released or lost.
 type store struct {
-	used   uint64 // a set of slots: the large ones lie behind the small ones
+	used   uint64 // a set of slots: the larger ones lie behind the smaller ones
 	due    uint64 // a set, of these: have waited for long enough, and are to be sent late
 	oldest int64  // no deadline is earlier
 	counts *Counts
-	slots  [smallReplies + largeReplies]slot
+	slots  [replies]slot
 	small  [smallReplies][smallSize]byte
+	middle [middleReplies][middleSize]byte
 	large  [largeReplies][core.MaxPayload6]byte
 }
 
@@ -37,17 +43,23 @@ type slot struct {
 
 // room returns the memory of slot i.
 func (s *store) room(i int) []byte {
-	if i < smallReplies {
+	switch {
+	case i < smallReplies:
 		return s.small[i][:]
+	case i < smallReplies+middleReplies:
+		return s.middle[i-smallReplies][:]
 	}
-	return s.large[i-smallReplies][:]
+	return s.large[i-smallReplies-middleReplies][:]
 }
 
 // keep withholds a reply to m from p, who sent it, until deadline. Echo says that the reply repeats its request. It
 // returns false when there is no room.
 func (s *store) keep(p *peer, m *core.Message, reply []byte, echo bool, deadline int64) bool {
-	free := ^s.used
-	if len(reply) > smallSize {
+	free := allSlots &^ s.used
+	switch {
+	case len(reply) > middleSize:
+		free &^= notLarge
+	case len(reply) > smallSize:
 		free &^= allSmall
 	}
 	if free == 0 {
@@ -102,8 +114,9 @@ func (s *store) free(p *peer) {
 	p.held = 0
 }
 
-// sweep finds what has waited for too long; every batch begins with it. The replies of peers that are doubted are lost,
-// and the others due. A batch that comes earlier than the first deadline pays for one comparison.
+// sweep finds what has waited for long enough; every batch begins with it. The replies of peers that are doubted are
+// lost, and the others due; but if that batch comes so late that it would begin a loop again that is over, these are lost
+// too. One that comes earlier than the first deadline pays for one comparison.
 func (s *store) sweep(now int64) {
 	if s.used == 0 || uint64(s.oldest-now) <= uint64(pause) {
 		return
@@ -115,7 +128,7 @@ func (s *store) sweep(now int64) {
 		switch {
 		case !slot.late(now):
 			s.oldest = min(s.oldest, slot.deadline)
-		case slot.owner.state&doubted != 0:
+		case slot.owner.state&doubted != 0 || now-slot.deadline > int64(pause):
 			s.drop(slot.owner)
 		default:
 			s.due |= 1 << i

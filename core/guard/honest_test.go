@@ -168,8 +168,49 @@ func TestQuestionsLoseNothing(t *testing.T) {
 	}
 }
 
+// Nor do such clients lose anything beside others that have one request on their way, and with replies that there is
+// little room for.
+func TestBurstsBesideOthersLoseNothing(t *testing.T) {
+	long := make([]byte, 2000)
+	h := core.HandlerFunc(func(dst []byte, d *core.Datagram) ([]byte, error) {
+		return append(append(dst, d.Data...), long...), nil
+	})
+	lost := 0
+	for seed := range uint64(5) {
+		n := guardtest.New(seed, guardtest.Path{Latency: 2 * time.Millisecond, Jitter: 4 * time.Millisecond})
+		n.Busy = 5 * time.Microsecond
+		us := n.Listen(netip.MustParseAddrPort("127.0.0.1:1060")).LocalAddr()
+		addr := us.Addr()
+		var bursts []*guardtest.Client
+		for i := range 16 {
+			addr = addr.Next()
+			c := &guardtest.Client{
+				Addr: netip.AddrPortFrom(addr, lowPort), Server: us, Window: 1, Left: 1 << 30, Request: numbered(8),
+			}
+			if i < 8 {
+				c.Window, c.Bursts = []int{2, 3, 4, 8}[i%4], true
+				bursts = append(bursts, c)
+			}
+			if i == 0 {
+				c.Left = 8000 // then it is over
+			}
+			c.Start(n)
+		}
+		s := n.Run(t, &server.Server{Handler: h, Guard: &guard.Policy{RateLimit: guard.Off, Seed: 1}})[0]
+		for _, c := range bursts {
+			if c.Missed > 0 {
+				t.Errorf("seed %d: one that sends %d at once missed %d of %d", seed, c.Window, c.Missed, c.Sent)
+			}
+		}
+		lost += int(s.Refused[guard.Loop])
+	}
+	if lost == 0 {
+		t.Error("nobody else lost anything either: there was room for all")
+	}
+}
+
 // A client that sends several requests at once, and the next when it has all answers, loses nothing, however short or
-// long its pauses are, and wherever they are lost in the jitter. Now and then a reply comes late.
+// long its pauses are, and even where they are lost in the jitter. Now and then a reply comes late.
 func TestBurstsLoseNothing(t *testing.T) {
 	always := func(d time.Duration) func(*rand.Rand) time.Duration {
 		return func(*rand.Rand) time.Duration { return d }

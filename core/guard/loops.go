@@ -16,7 +16,8 @@ package guard
 // first. A reply is withheld after a gap that is as long as any of late: the first of a burst comes after a
 // pause in which its client waited for us. (A loop's gaps are all alike; if they are not, it lives for a little longer.)
 // Where the way there delays some datagrams more than others that may be the last all the same. But when its reply comes
-// late its client has waited for nothing else, so what he says next is the first of a burst beyond doubt.
+// late its client has waited for nothing else, so what he says next is the first of a burst; unless something has held
+// up the rest of the last one for even longer.
 //
 // Two datagrams of a peer in one batch are the same proof for free: both arrived before any reply of that
 // batch had left. A pause starts the count anew too.
@@ -43,11 +44,12 @@ const (
 
 	// A withheld reply waits for this many times the longest recent gap between two datagrams of its
 	// peer, and a little longer, for a peer may be held up; but not for longer than a pause. Clients
-	// repeat a lost question later than that. The first of two, which is sent all the same, waits for less: an
-	// honest client should not notice.
+	// repeat a lost question later than that. The first of two, which is sent all the same, waits for less; but
+	// the rest of its burst should have arrived by then.
 	patienceGaps  = 4
 	patience      = 50 * time.Millisecond
 	firstPatience = 10 * time.Millisecond
+	longestFirst  = 500 * time.Millisecond
 
 	// gapFades is how slowly the longest gap is forgotten: a peer that sends in bursts must not forget within one
 	// how long it waits between two. With each datagram goes a part of so many of what it is longer than the last
@@ -147,11 +149,11 @@ func (p *peer) noteGap(gap uint32) {
 // keep withholds a reply to m from p, who sent it, until it has waited for long enough. Echo says that the reply repeats
 // its request. It returns false when there is no room.
 func (t *peers) keep(p *peer, m *core.Message, reply []byte, echo bool) bool {
-	more := patience
-	if p.state&doubted == 0 {
-		more = firstPatience
+	more, most := firstPatience, longestFirst
+	if p.state&doubted != 0 {
+		more, most = patience, pause
 	}
-	wait := min(int64(p.gap)<<gapShift*patienceGaps+int64(more), int64(pause))
+	wait := min(int64(p.gap)<<gapShift*patienceGaps+int64(more), int64(most))
 	return t.store.keep(p, m, reply, echo, t.now+wait)
 }
 
@@ -159,7 +161,10 @@ func (t *peers) keep(p *peer, m *core.Message, reply []byte, echo bool) bool {
 func (t *peers) takeLate() *slot {
 	slot := t.store.take(t.store.slots[bits.TrailingZeros64(t.store.due)].owner)
 	p := slot.owner
-	p.state |= answered | doubted
+	p.state |= answered
+	if p.count > 0 { // else it has shown meanwhile that it is no loop
+		p.state |= doubted
+	}
 	p.last = t.now // the next gap begins here
 	p.reply = 0
 	if !slot.echo {

@@ -84,8 +84,8 @@ type Policy struct {
 
 	// LowPortExchanges is how many exchanges in strict alternation, of a datagram and our reply each, a peer on
 	// a port below ClientPorts, on a known service's, or on one of ours has before one reply is withheld for a
-	// moment, and the next one lost if it does not go on without; ClientPortExchanges is that of other peers. Until the moment is good for that it may have up to
-	// 24 for each 100 more, and up to 4,096. 0 is the default.
+	// moment, and the next one lost if it does not go on without; ClientPortExchanges is that of other peers.
+	// Until the moment is good for that it may have up to 24 for each 100 more, and up to 4,096. 0 is the default.
 	LowPortExchanges, ClientPortExchanges int
 
 	// ClientPorts is the first port of those that systems give to clients. 0 is the default.

@@ -132,7 +132,7 @@ func TestExplain(t *testing.T) {
 			"ourselves: [::]:1060, by every loopback address and the one that was asked\n",
 			"multicast address: not answered",
 			"withheld after 400 exchanges in strict alternation\n", "a service's port is one below 32768, ours (1060), a known one (7, 13, 17, 19, ",
-			"1900, 5353, 11211)\n", "and after 65536 to a peer on another port", "room for 62 replies of up to 1500 bytes and 2",
+			"1900, 5353, 11211)\n", "and after 65536 to a peer on another port", "room for 58 replies of up to 1500 bytes, 2 of up to 4096 and 2 that are longer",
 			"at most 3 bytes out", "up to 56 bytes over IPv4 and 96 over IPv6", "one of 100 bytes with up to 356 and 396",
 			"1000 datagrams a second for each /24 (IPv4) and /56 (IPv6), 1000 at once", "loopback: not limited", "counts as 100",
 			"none of those that are refused", "the rate bounds them, and ends fast ones, but not on loopback\n", "or up to 96 and 4096 later",

@@ -196,8 +196,27 @@ func TestWithheldReply(t *testing.T) {
 		{"the peer says nothing more", func(c *conversation) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
-			c.wait(5 * time.Second)
+			c.wait(2 * time.Second)
 		}, guard.Counts{Withheld: 1, Released: 1}, "b"},
+		{"nobody says anything for long, and no batch begins", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0) // for 14 ms
+			c.wait(2015 * time.Millisecond)
+		}, guard.Counts{Withheld: 1, Lost: 1}, ""},
+		{"our last reply comes back while the next is withheld", func(c *conversation) {
+			c.alternate(10)
+			c.wait(soon).ask("a", "b", 0)
+			c.wait(soon).ask("reply", "c", -1)
+			c.wait(15 * time.Millisecond)
+			for range 4 { // bursts of two: nobody is doubted, so it is the first of one whose reply is withheld
+				c.wait(20*time.Millisecond).ask("d", "e", 1)
+				c.wait(soon).ask("f", "g", 1)
+			}
+			c.wait(20*time.Millisecond).ask("h", "i", 1)
+			c.wait(soon).ask("j", "k", 1)
+			c.wait(20*time.Millisecond).ask("l", "m", 0)
+			c.wait(soon).ask("n", "o", 2)
+		}, guard.Counts{Withheld: 2, Released: 2}, "b"},
 		{"the peer says nothing more when the reply has come late", func(c *conversation) {
 			c.alternate(10)
 			c.wait(soon).ask("a", "b", 0)
@@ -307,7 +326,7 @@ func TestReleasedReplyIsWhole(t *testing.T) {
 	}
 }
 
-// There is room for 64 replies, two of which may be long. Of more peers that come to their limits at a time each
+// There is room for 62 replies, four of which may be long, and two of these very long. Of more peers that come to their limits at a time each
 // goes on until there is room: who has other requests on their way loses nothing, however many there are.
 func TestStoreOfWithheldReplies(t *testing.T) {
 	for _, tt := range []struct{ peers, size int }{{100, 10}, {1000, 10}, {30, 1501}, {2, core.MaxPayload4}} {
@@ -395,7 +414,7 @@ func TestLoopsThatGetFasterEnd(t *testing.T) {
 			c.w.Replied(d.Data, []byte("reply"))
 		}
 		withheld := c.w.Counts.Withheld
-		c.wait(3 * time.Second)
+		c.wait(2 * time.Second)
 		c.wait(soon).ask("y", "reply", 0)
 		c.wait(3 * time.Second)
 		if withheld != 1 || len(c.late) != 1 || c.w.Counts.Lost != 1 || lived < tt.limit+1 || lived > tt.most+1 {

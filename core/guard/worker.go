@@ -10,7 +10,7 @@ import (
 
 // Worker is one worker's side of a Guard: what it remembers of its peers is its own. For each batch a worker
 // calls Begin and Meet, then for each datagram Admit, and if that is its verdict Release, and Replied when the
-// handler has a reply.
+// handler has a reply; and at the end Late, until there is nothing. Until says when a batch should begin at the latest.
 type Worker struct {
 	// Counts is what was counted since the worker last took it.
 	Counts Counts
@@ -174,6 +174,7 @@ func (w *Worker) withholds(k *acquaintance, request, reply []byte) bool {
 		return true
 	}
 	if !k.place.isOverdue(k.exchanges) {
+		k.place.state &^= doubted // which holds for this datagram only: the next may be the last of a burst
 		return false
 	}
 	w.loops.store.refuse(m.From)

@@ -76,7 +76,7 @@ func (w *worker) releaseAll() error {
 	b := w.batch
 	b.Messages, b.Time = b.Messages[:0], time.Now()
 	b.Clear()
-	w.guard.Begin(b.Time) // with it, what has waited for too long is lost
+	w.guard.Begin(b.Time) // with it, what has waited for long enough to end a loop is lost
 	w.guard.ReleaseAll()
 	return w.answer()
 }

@@ -39,9 +39,9 @@ func (f *policyFlags) add(flags *pflag.FlagSet) {
 	flags.TextVar(&p.LoopGuard, "loop-guard", guard.Auto,
 		"end exchanges with other servers that never would end: `on|off|auto`, and auto is on")
 	flags.IntVar(&p.LowPortExchanges, "low-port-exchanges", guard.DefaultLowPortExchanges,
-		"withhold one reply in `N` from a peer that always has one request on its way, if its port is a service's")
+		"do not send one reply in `N` to a peer that always has one request on its way, if its port is a service's")
 	flags.IntVar(&p.ClientPortExchanges, "client-port-exchanges", guard.DefaultClientPortExchanges,
-		"the same in `N` from a peer whose port is a client's")
+		"the same in `N` to a peer whose port is a client's")
 	flags.Uint16Var(&p.ClientPorts, "client-ports", guard.DefaultClientPorts,
 		"first `PORT` of those that systems give to clients")
 	flags.Var(&f.servicePorts, "service-ports", "ports of other services, such as other servers of this kind")

@@ -53,7 +53,7 @@ func serveAll(t *testing.T, host *netns.Host, ip netip.Addr) (ours map[string]*r
 	return ours, names
 }
 
-// On ports that systems give to clients a loop has 65,537 exchanges, and the default policy's rate ends it before.
+// On ports that systems give to clients a loop has 65,538 exchanges, and the default policy's rate ends it before.
 func TestLoopsBetweenClientPortsOfHosts(t *testing.T) {
 	t.Parallel()
 	a, b := netns.New(t)
@@ -71,7 +71,7 @@ func TestLoopsBetweenClientPortsOfHosts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.longRunning && testing.Short() {
-				t.Skip("the loop has 65,537 exchanges")
+				t.Skip("the loop has 65,538 exchanges")
 			}
 			var first, second *running
 			a.Do(func() { first = serve(t, tt.first.String(), false, guardtest.Handlers(t)[tt.handlers[0]], tt.policy) })

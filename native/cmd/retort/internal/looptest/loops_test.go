@@ -33,7 +33,7 @@ func TestLoopsWithServices(t *testing.T) {
 func TestLoopsWithServicesOnClientPorts(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("each of these loops has 65,537 exchanges")
+		t.Skip("each of these loops has 65,538 exchanges")
 	}
 	services := guardtest.Services()
 	us := serve(t, "127.0.0.1", true, guardtest.Handlers(t)["time"], nil)
@@ -190,7 +190,7 @@ func TestLoopsWithTheListing(t *testing.T) {
 func TestLoopWithTheListingOnItsPort(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("the loop has 65,537 exchanges")
+		t.Skip("the loop has 65,538 exchanges")
 	}
 	listing := python(t, "127.0.0.1")
 	us := serve(t, "127.0.0.1", true, guardtest.Handlers(t)["time"], nil)
