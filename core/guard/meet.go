@@ -26,7 +26,7 @@ type meeting struct {
 // acquaintance is what the addresses of a message tell. Unless its verdict is Admit the rest says nothing.
 type acquaintance struct {
 	pair      uint64 // the hash of both addresses
-	prefix    uint64 // the hash of the prefix
+	prefix    uint64 // the hash of the prefix, if that has a rate
 	place     *peer  // where look found the peer, or another; then that of the datagram that was admitted last, or nil
 	tab       *tab   // where look found that of the prefix, or another
 	exchanges uint32 // how many it may have in strict alternation
@@ -106,7 +106,10 @@ func (w *Worker) meet(m *core.Message, k *acquaintance) {
 	k.exchanges = g.exchanges[has(&g.suspicious, port)]
 	k.kind = kindOf(addr)
 	k.pair = g.keys.end(addr, port, met.here)
-	k.prefix = g.keys.number(addr.and(g.kind(k).mask))
+	k.prefix = 0
+	if kind := g.kind(k); kind.limited {
+		k.prefix = g.keys.number(addr.and(kind.mask))
+	}
 }
 
 // kinds returns what peers have in common: first those of IPv6 and then of IPv4, each off loopback and then on it.
