@@ -182,6 +182,10 @@ func (g *Guard) explainFixed() (lines []string) {
 		lines = append(lines, fmt.Sprintf("there is room for %d prefixes that have sent something of late, and for %d at each worker",
 			rateLines*lineCells, 2*tabPairs),
 			fmt.Sprintf("a worker tells the others what it has answered of a prefix when that is one part in %d of what may come at once", shares))
+		if g.rates.lump > 0 {
+			lines = append(lines,
+				fmt.Sprintf("where there is not room, one datagram in %d of prefixes that have sent less counts, as %d", drawn, drawn))
+		}
 	}
 	return lines
 }

@@ -12,7 +12,8 @@
 // what it then knows of each is an acquaintance. A peer that it remembers has a place in the table of its peers; a
 // reply that it withholds has a slot in its store. A prefix of peers has a bucket, which all workers fill, in a cell
 // of the table of rates. A worker's own copy of a bucket is a tab, on which it notes what it owes; its till has all
-// its tabs, and to settle one is to pay what is owed into the bucket.
+// its tabs, and to settle one is to pay what is owed into the bucket. In a crowd there are not tabs enough, and datagrams
+// of prefixes that have sent little pass them by.
 package guard
 
 import (

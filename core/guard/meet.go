@@ -32,6 +32,7 @@ type acquaintance struct {
 	exchanges uint32 // how many it may have in strict alternation
 	kind      uint8  // which of Guard.kinds
 	verdict   Verdict
+	passes    bool // its datagrams need no tab
 }
 
 // kind is what peers of one family have in common, on loopback or off it.
@@ -47,6 +48,16 @@ type kind struct {
 // known returns what is known of a message.
 func (met *meeting) known(message int) *acquaintance {
 	return &met.row[uint(message-met.first)%meetings]
+}
+
+// stop has the datagrams of a prefix that were to pass by looked at again: its bucket is not what it was when they were
+// met.
+func (met *meeting) stop(prefix uint64) {
+	for i := range met.row {
+		if k := &met.row[i]; k.prefix == prefix {
+			k.passes = false
+		}
+	}
 }
 
 // Meet says which messages are to be admitted next, of the batch that has begun. They must not change before

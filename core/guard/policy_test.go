@@ -137,6 +137,7 @@ func TestExplain(t *testing.T) {
 			"1000 datagrams a second for each /24 (IPv4) and /56 (IPv6), 1000 at once", "loopback: not limited", "counts as 100",
 			"none of those that are refused", "the rate bounds them, and ends fast ones, but not on loopback\n", "or up to 96 and 4096 later",
 			"nothing for 2s begins anew", "a worker knows 16384 peers", "for 32768 prefixes",
+			"one datagram in 8 of prefixes that have sent less counts, as 8\n",
 			"KiB for each worker",
 		}, []string{"sources in", "sources outside", "decides", "Warnings", "or one of"}},
 		{guard.Policy{
@@ -155,7 +156,7 @@ func TestExplain(t *testing.T) {
 			"20 datagrams a second for each /32 (IPv4) and /48 (IPv6), 30 at once", "1 in 5 of those", "counts as 3",
 			"loopback: limited as well",
 			"the rate bounds them, and ends fast ones\n",
-		}, nil},
+		}, []string{"one datagram in 8"}},
 		{guard.Policy{RateLimit: guard.Off}, []string{"pipelined client: nothing ends them, since the rate is not limited\n"}, nil},
 		{guard.Policy{
 			LoopGuard: guard.Off, Acknowledge: true, RateLimit: guard.Off, MaxAmplification: math.Inf(1), Deny: many,

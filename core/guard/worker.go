@@ -52,7 +52,7 @@ func (g *Guard) ForWorker(h core.Handler) *Worker {
 		w.loops.store.counts = &w.Counts
 	}
 	if g.rates != nil {
-		w.till = newTill(g.rates, g.keys[1])
+		w.till = newTill(g.rates, w.draws.Uint64(), w.draws.Uint64())
 	}
 	return w
 }
@@ -85,13 +85,14 @@ func (w *Worker) Admit(message int, d *core.Datagram) (limit int, v Verdict) {
 	kind := w.guard.kind(k)
 	if kind.limited { // no method of its own, for to call one takes a nanosecond
 		t := w.till
-		if !t.isOpen(k.tab, k.prefix) {
-			k.tab = t.tab(k.prefix)
-		}
-		if level := t.level(k.tab); level < t.edge {
-			t.charge(k.tab, level, t.weight)
-		} else if !w.affords(k.tab, level) {
-			return 0, Rate
+		if t.isOpen(k.tab, k.prefix) || !k.passes && t.opens(k) {
+			if level := t.level(k.tab); level < t.edge {
+				t.charge(k.tab, level, t.weight)
+			} else if !w.affords(k.tab, level) {
+				return 0, Rate
+			}
+		} else if t.draw() {
+			w.paysForOthers(k.prefix)
 		}
 	}
 	if w.release != nil {
@@ -124,6 +125,14 @@ func (w *Worker) affords(tab *tab, level int64) bool {
 	}
 	w.till.charge(tab, level, w.till.weight)
 	return true
+}
+
+// paysForOthers charges a prefix for the datagrams that pass by, of which one is at hand.
+func (w *Worker) paysForOthers(prefix uint64) {
+	t := w.till
+	if t.rates.pay(prefix, t.lump, t.now) > t.share {
+		w.met.stop(prefix)
+	}
 }
 
 // slips says whether a datagram above its prefix's rate is answered all the same.
@@ -186,6 +195,7 @@ func (w *Worker) Fault() {
 	if k := w.met.known(w.message); k.verdict == Admit && w.guard.kind(k).limited {
 		tab := w.till.tab(k.prefix)
 		w.till.charge(tab, w.till.level(tab), int64(w.guard.policy.FaultCost)*w.till.weight)
+		w.met.stop(k.prefix)
 	}
 }
 
