@@ -174,8 +174,8 @@ func (g *Guard) explainFixed() (lines []string) {
 			fmt.Sprintf("one after a late one waits for as many and %v, but for %v at most", patience, pause),
 			fmt.Sprintf("a worker knows %d peers, and has room for %d replies of up to %d bytes, %d of up to %d and %d that are longer",
 				tableSets*tableWays, smallReplies, smallSize, middleReplies, middleSize, largeReplies),
-			fmt.Sprintf("where that is not enough, one datagram in %d of a peer that it does not know gets the place of another, or fewer",
-				1<<newcomerBits),
+			fmt.Sprintf("where that is not enough, a peer gets the place of another when it comes again before some %d others are turned away",
+				doorPrints),
 		)
 	}
 	if g.rates != nil {

@@ -68,7 +68,7 @@ const (
 // furtherExchanges is how many exchanges a peer may have at most beyond its limit, until there is a good moment to
 // withhold a reply, and room for it: many peers may come to their limits at the same moment, and they have to go on
 // for a while to take turns. At the default a loop with a service is below 1,000 datagrams, counted both ways, from when it
-// has a place in the table: while a flood of sources fills that, it gets one after some sixty exchanges.
+// has a place in the table: while a flood of sources fills that, from its second or third datagram on (see door.go).
 func furtherExchanges(limit uint32) uint32 { return min(limit/4-limit/100, mostFurther) }
 
 // arrived notes a datagram of a peer, with its payload. It returns the withheld reply that the datagram releases,
@@ -149,12 +149,16 @@ func (p *peer) noteGap(gap uint32) {
 // keep withholds a reply to m from p, who sent it, until it has waited for long enough. Echo says that the reply repeats
 // its request. It returns false when there is no room.
 func (t *peers) keep(p *peer, m *core.Message, reply []byte, echo bool) bool {
-	more, most := firstPatience, longestFirst
-	if p.state&doubted != 0 {
-		more, most = patience, pause
+	wait := p.patience()
+	if p.state&doubted == 0 {
+		wait = min(wait-int64(patience-firstPatience), int64(longestFirst))
 	}
-	wait := min(int64(p.gap)<<gapShift*patienceGaps+int64(more), int64(most))
 	return t.store.keep(p, m, reply, echo, t.now+wait)
+}
+
+// patience returns how long p is waited for at most, in nanoseconds: one that goes on has said something by then.
+func (p *peer) patience() int64 {
+	return min(int64(p.gap)<<gapShift*patienceGaps+int64(patience), int64(pause))
 }
 
 // takeLate takes one of the replies that are due, and doubts its peer.

@@ -3,14 +3,6 @@ package guard
 const (
 	tableSets = 1 << 12
 	tableWays = 4 // peers of a set
-
-	// A newcomer to a full set takes the place of the peer with the lowest count in one of 64 tries
-	// (these are the bits of a draw that must be 0), in one of 128 when that has had an exchange, and so
-	// on to one of 1,024. So a flood of sources that come once pushes out itself, a loop that begins
-	// under it is found after some sixty datagrams, and peers that are there for long keep nobody out for
-	// ever.
-	newcomerBits = 6
-	oldTimerBits = 4
 )
 
 // peer is what is remembered of one. Two of them fill a cache line.
@@ -37,6 +29,7 @@ type set [tableWays]peer
 type peers struct {
 	sets  [tableSets]set
 	store store
+	door  doorkeeper
 	keys  keys
 	now   int64 // when the batch came, in nanoseconds
 	batch uint16
@@ -82,12 +75,7 @@ func (t *peers) find(h uint64) *peer {
 	set := &t.sets[h%tableSets]
 	place := set.vacant(t.now)
 	if place == nil {
-		draw := fold(h^uint64(t.now), t.keys[0]) // nobody else can compute it
-		if draw>>(64-newcomerBits) != 0 {
-			return nil
-		}
-		place = set.leastWorth()
-		if place == nil || draw<<newcomerBits>>(64-min(place.count, oldTimerBits)) != 0 {
+		if place = t.contended(set, h); place == nil {
 			return nil
 		}
 	}
@@ -95,9 +83,10 @@ func (t *peers) find(h uint64) *peer {
 	return place
 }
 
-// vacant returns a place that nobody needs, or nil. One whose reply is withheld keeps its place.
+// vacant returns a place that nobody needs, or nil. One whose reply is withheld keeps its place. The first places are
+// the last that are taken, since they are those that newcomers get when all are.
 func (s *set) vacant(now int64) *peer {
-	for i := range s {
+	for i := tableWays - 1; i >= 0; i-- {
 		if p := &s[i]; idle(p.last, now) && p.held == 0 {
 			return p
 		}
