@@ -46,12 +46,9 @@ func (d *doorkeeper) knows(h uint64) bool {
 	return false
 }
 
-// contended returns the place that a newcomer with the hash h gets in a full set, or nil: that of a peer that has had no
-// exchanges, or no longer goes on, and once in a while of one that does.
+// contended returns the place in a full set that a newcomer gets when it comes again, or nil: that of a peer that has had
+// no exchanges, or no longer goes on, and once in a while that of one that does.
 func (t *peers) contended(s *set, h uint64) *peer {
-	if !t.door.knows(h) {
-		return nil
-	}
 	draw := fold(h^uint64(t.now), t.keys[0]) // nobody else can compute it
 	way := min(bits.TrailingZeros64(draw)/wayBits, tableWays-1)
 	if p := &s[way]; p.held == 0 && (p.count == 0 || uint64(t.now-p.last) > uint64(p.patience())) {

@@ -74,10 +74,11 @@ func (t *peers) find(h uint64) *peer {
 	}
 	set := &t.sets[h%tableSets]
 	place := set.vacant(t.now)
+	if place == nil && t.door.knows(h) {
+		place = t.contended(set, h)
+	}
 	if place == nil {
-		if place = t.contended(set, h); place == nil {
-			return nil
-		}
+		return nil
 	}
 	*place = peer{tag: tagOf(h), last: t.now}
 	return place
@@ -86,6 +87,10 @@ func (t *peers) find(h uint64) *peer {
 // vacant returns a place that nobody needs, or nil. One whose reply is withheld keeps its place. The first places are
 // the last that are taken, since they are those that newcomers get when all are.
 func (s *set) vacant(now int64) *peer {
+	longest := max(uint64(now-s[0].last), uint64(now-s[1].last), uint64(now-s[2].last), uint64(now-s[3].last))
+	if longest <= uint64(pause) { // nobody is idle, as nearly always in a flood: one branch instead of four
+		return nil
+	}
 	for i := tableWays - 1; i >= 0; i-- {
 		if p := &s[i]; idle(p.last, now) && p.held == 0 {
 			return p
