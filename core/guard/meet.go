@@ -83,8 +83,10 @@ func (w *Worker) meetFrom(first int) {
 		last = i
 	}
 	if w.loops != nil {
+		sets := &w.loops.sets
 		for i := range row {
-			row[i].place = w.loops.look(row[i].pair)
+			k := &row[i]
+			k.place = sets.look(k.pair)
 		}
 	}
 	if w.till != nil {

@@ -25,9 +25,12 @@ const (
 // set is the peers whose hashes share a place in the table.
 type set [tableWays]peer
 
+// sets is a table of peers, by their hashes.
+type sets [tableSets]set
+
 // peers is a worker's memory of its peers. A Conn's peers stay on one worker.
 type peers struct {
-	sets  [tableSets]set
+	sets  sets
 	store store
 	door  doorkeeper
 	keys  keys
@@ -62,14 +65,14 @@ func (s *set) way(tag uint32) (way uint) {
 }
 
 // look returns the place of the peer with the hash h; that of another if it has none.
-func (t *peers) look(h uint64) *peer {
-	set := &t.sets[h%tableSets]
+func (all *sets) look(h uint64) *peer {
+	set := &all[h%tableSets]
 	return &set[set.way(tagOf(h))]
 }
 
 // find returns the place of the peer with the hash h. A newcomer is given one, or nil if it gets none this time.
 func (t *peers) find(h uint64) *peer {
-	if p := t.look(h); p.tag == tagOf(h) {
+	if p := t.sets.look(h); p.tag == tagOf(h) {
 		return p
 	}
 	set := &t.sets[h%tableSets]
