@@ -7,7 +7,7 @@ import "math/bits"
 // when it comes again while a doorkeeper still knows it. That is from TinyLFU (Einziger, Friedman and Manes 2017), but
 // that this doorkeeper is a table and not a Bloom filter: who is turned away takes the place of somebody who was
 // before, and there is nothing to reset. A loop that begins has a place from its second datagram on while a few thousand
-// others come between two of it, and from its sixth or so, seldom its thirtieth, while 100,000 do.
+// others come between two of it, and from its tenth or so, seldom its fiftieth, while 100,000 do.
 //
 // What somebody can gain who forges sources:
 //
@@ -15,7 +15,7 @@ import "math/bits"
 //     also the only way in for a loop when so many come between two of its datagrams that the doorkeeper forgets it.
 //   - One that comes twice takes a place from another that has had no exchanges. Each place of a set is harder to get
 //     than the one before, so that one is left for long enough to a loop that is slower than the flood. Of 30,000 such
-//     datagrams between two of its own a loop makes some seven more exchanges, and of 100,000 some 25.
+//     datagrams between two of its own a loop makes some nine more exchanges, and of 100,000 some fifty.
 //   - One that comes more often looks like a loop that begins, and keeps its place like one: as long as a withheld reply
 //     would wait for it. Those that are fast lose it soon, and if there are enough of them a fast loop may have to wait for
 //     that, a few exchanges as a rule and some hundreds at worst. But as many slow ones as the table has places, each with
