@@ -97,7 +97,7 @@ func TestLoopsThatBeginInAFlood(t *testing.T) {
 		{5, 20, 100 * time.Microsecond, 1000, 10, 600},
 		{10, 20, 100 * time.Microsecond, 1000, 10, 600},
 	} {
-		if tt.flood*tt.loops > 300_000 && !long() || tt.flood > 1000 && quick() {
+		if tt.flood*tt.loops > 300_000 && !long() || tt.flood*tt.loops > 60_000 && quick() {
 			continue // it is among the simulations in full: go tool mage guard:simulate
 		}
 		f := newFlood(t, &guard.Policy{LowPortExchanges: limit, RateLimit: guard.Off, Seed: 7}, tt.times)
